@@ -1,0 +1,81 @@
+"""The catalogue of models: one card each, as data."""
+
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from kiridashi.core.errors import UsageError
+
+Part = Literal["image_encoder", "mask_decoder", "memory"]
+ALL_PARTS: frozenset[Part] = frozenset({"image_encoder", "mask_decoder", "memory"})
+DEFAULT_MODEL = "compact"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a model before its files are read.
+
+    Attributes:
+        name: what the user types.
+        summary: one line for `models list`.
+        family: `sam2` or `edgetam`: which classes of transformers read it.
+        source: `package:FILE`, `hub:OWNER/NAME` or `folder:PATH`.
+        licence: SPDX identifier of the weights, or "unknown".
+        parameters: number of parameters, video part included; 0 when not known.
+        image_size: side of the square input in pixels.
+        mean: of the three channels, in 0..1.
+        std: of the three channels, in 0..1.
+        trained: the parts whose weights may be relied on.
+        sha256: of the shipped file; empty for models that are not shipped.
+        note: what a user should know.
+    """
+
+    name: str
+    summary: str
+    family: str
+    source: str
+    licence: str
+    parameters: int
+    image_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    trained: frozenset[Part] = ALL_PARTS
+    sha256: str = ""
+    note: str = ""
+
+
+@cache
+def cards() -> dict[str, ModelCard]:
+    """Every card of the catalogue by name, in the order of the file."""
+    text = files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
+    found = {}
+    for name, fields in tomllib.loads(text).items():
+        fields["mean"], fields["std"] = tuple(fields["mean"]), tuple(fields["std"])
+        fields["trained"] = frozenset(fields.get("trained", ALL_PARTS))
+        found[name] = ModelCard(name=name, **fields)
+    return found
+
+
+def find_card(name: str) -> ModelCard:
+    """The card of a catalogue name, or one made up for a local folder.
+
+    Raises:
+        UsageError: neither a name of the catalogue nor a folder; suggests the nearest name.
+    """
+    known = cards()
+    if name in known:
+        return known[name]
+    folder = Path(name)
+    if (folder / "config.json").is_file():
+        from kiridashi.models.folder import card_of_folder
+
+        return card_of_folder(folder)
+    if folder.is_dir():
+        raise UsageError(f"{name}: no config.json in this folder; a model folder is what save_pretrained writes")
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise UsageError(f"no model named {name!r}{hint} Known: {', '.join(known)}, or a local folder")

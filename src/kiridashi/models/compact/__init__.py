@@ -1,0 +1,1 @@
+"""The compact model: SAM 2's architecture in small, shipped inside the package."""

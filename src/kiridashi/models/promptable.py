@@ -1,0 +1,217 @@
+"""The promptable model: encode a picture once, decode any number of prompts on it."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kiridashi.core.errors import UsageError
+from kiridashi.core.mask import Mask
+from kiridashi.core.picture import Picture
+from kiridashi.core.prompt import Prompt
+from kiridashi.models.catalogue import ModelCard, Part
+from kiridashi.models.preprocess import to_input
+
+# Prompts decoded together: small batches stay in the cache and beat large ones on a CPU.
+DECODE_BATCH = 16
+# A probability of a prior becomes a logit within +-PRIOR_LOGIT, the range of the decoder's own masks.
+PRIOR_LOGIT = 8.0
+KEPT_PICTURES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What the image encoder makes of one picture.
+
+    Attributes:
+        levels: neck maps from fine to coarse, strides 4, 8, 16, projected for the decoder:
+            (1, C/8, S/4, S/4), (1, C/4, S/8, S/8), (1, C, S/16, S/16).
+        position: sine position code of the coarsest level, (1, C, S/16, S/16).
+        trunk: trunk maps before the neck, from fine to coarse, (1, C_i, H_i, W_i) each.
+        size: (height, width) of the picture.
+    """
+
+    levels: tuple[Tensor, ...]
+    position: Tensor
+    trunk: tuple[Tensor, ...]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """Masks for N prompts, M each, as logits at the decoder's resolution.
+
+    Attributes:
+        logits: (N, M, S/4, S/4); above 0 is inside.
+        iou: (N, M) predicted IoU.
+        tokens: (N, M, C) mask tokens.
+        object_score: (N,) logit that the object is there.
+        size: (height, width) of the picture.
+    """
+
+    logits: Tensor
+    iou: Tensor
+    tokens: Tensor
+    object_score: Tensor
+    size: tuple[int, int]
+
+    def best(self) -> Tensor:
+        """(N,) index of the mask with the highest predicted IoU."""
+        return self.iou.argmax(dim=1)
+
+    def probability(self, prompt: int, mask: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        """(H, W) probability at the picture's size."""
+        return _upscale(self.logits[prompt, mask], self.size).sigmoid().numpy()
+
+    def mask(self, prompt: int, mask: int | None = None) -> Mask:
+        """One mask at the picture's size; the best of the prompt when `mask` is None."""
+        index = int(self.best()[prompt]) if mask is None else mask
+        return Mask.from_array(_upscale(self.logits[prompt, index], self.size).numpy() > 0)
+
+
+def _upscale(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(logits[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]
+
+
+class PromptableModel:
+    """A checkpoint of the SAM 2 family behind one interface.
+
+    Args:
+        net: `Sam2VideoModel`, `Sam2Model` or their EdgeTAM kin, in eval mode.
+        card: its model card.
+    """
+
+    def __init__(self, net: nn.Module, card: ModelCard) -> None:
+        self.net: Any = net.eval().requires_grad_(False)
+        self.card = card
+        self._encoded: OrderedDict[str, Features] = OrderedDict()
+
+    def require(self, part: Part, verb: str) -> None:
+        """Refuse a job that rests on an untrained part.
+
+        Raises:
+            UsageError: names the part and what to do.
+        """
+        if part not in self.card.trained:
+            raise UsageError(
+                f"{verb} needs a trained {part.replace('_', ' ')}, and that of {self.card.name} is not trained yet; "
+                "name another model, for instance --model sam2.1-tiny"
+            )
+
+    @torch.inference_mode()
+    def encode(self, picture: Picture) -> Features:
+        """Features of a picture; the last few pictures are kept, so asking again costs nothing."""
+        key = picture.digest
+        if key in self._encoded:
+            self._encoded.move_to_end(key)
+            return self._encoded[key]
+        features = self.encode_input(to_input(picture, self.card), picture.size)
+        self._encoded[key] = features
+        while len(self._encoded) > KEPT_PICTURES:
+            self._encoded.popitem(last=False)
+        return features
+
+    def encode_input(self, pixels: Tensor, size: tuple[int, int]) -> Features:
+        """Features of a (1, 3, S, S) input made by `to_input`; gradients flow if they are on."""
+        encoder = self.net.vision_encoder
+        trunk_maps: list[Tensor] = []
+        hook = encoder.backbone.register_forward_hook(lambda _m, _i, out: trunk_maps.extend(_trunk_maps(out)))
+        try:
+            output = encoder(pixels)
+        finally:
+            hook.remove()
+        fine, middle, coarse = output.fpn_hidden_states
+        decoder = self.net.mask_decoder
+        levels = (decoder.conv_s0(fine), decoder.conv_s1(middle), coarse)
+        return Features(levels, output.fpn_position_encoding[-1], tuple(trunk_maps), size)
+
+    @torch.inference_mode()
+    def decode(self, features: Features, prompts: Sequence[Prompt], multimask: bool = True) -> Decoded:
+        """Masks for each prompt on one picture.
+
+        Args:
+            features: of the picture.
+            prompts: at least one; any mixture of kinds.
+            multimask: three masks a prompt, else the single one (or the most stable).
+        """
+        if not prompts:
+            raise UsageError("decode needs at least one prompt")
+        groups: dict[tuple[int, bool, bool], list[int]] = {}
+        for index, prompt in enumerate(prompts):
+            kind = len(prompt.points), prompt.box is not None, prompt.prior is not None
+            groups.setdefault(kind, []).append(index)
+        batches = [
+            group[start : start + DECODE_BATCH]
+            for group in groups.values()
+            for start in range(0, len(group), DECODE_BATCH)
+        ]
+        parts = [self._decode_alike(features, [prompts[i] for i in batch], multimask) for batch in batches]
+        order = torch.tensor([i for batch in batches for i in batch]).argsort()
+        logits, iou, tokens, score = (torch.cat(column)[order] for column in zip(*parts, strict=True))
+        return Decoded(logits, iou, tokens, score, features.size)
+
+    def refine(self, features: Features, prompt: Prompt, rounds: int = 2) -> Decoded:
+        """Decode, then feed the best mask back as the prior `rounds` times (SAM's iterative refinement)."""
+        decoded = self.decode(features, [prompt], multimask=True)
+        for _ in range(rounds):
+            best = decoded.logits[0, int(decoded.best()[0])]
+            prior = torch.sigmoid(best.clamp(-PRIOR_LOGIT, PRIOR_LOGIT)).numpy()
+            decoded = self.decode(features, [Prompt(prompt.points, prompt.box, prior)], multimask=False)
+        return decoded
+
+    def _decode_alike(
+        self, features: Features, prompts: Sequence[Prompt], multimask: bool
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        sparse, dense = self.embed_prompts(features.size, prompts)
+        count = len(prompts)
+        masks, iou, tokens, score = self.net.mask_decoder(
+            image_embeddings=self.image_embedding(features).expand(count, -1, -1, -1),
+            image_positional_embeddings=self.net.get_image_wide_positional_embeddings().expand(count, -1, -1, -1),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=multimask,
+            high_resolution_features=[level.expand(count, -1, -1, -1) for level in features.levels[:-1]],
+        )
+        return masks[:, 0], iou[:, 0], tokens[:, 0], score[:, 0, 0]
+
+    def image_embedding(self, features: Features) -> Tensor:
+        """(1, C, S/16, S/16): the coarsest level as the decoder wants it for a picture without memory."""
+        return features.levels[-1] + self.net.no_memory_embedding.view(1, -1, 1, 1)
+
+    def embed_prompts(self, size: tuple[int, int], prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
+        """Sparse (N, 1, T, C) and dense (N, C, S/16, S/16) embeddings of prompts of one kind."""
+        scale = torch.tensor([self.card.image_size / size[1], self.card.image_size / size[0]])
+        points = labels = boxes = priors = None
+        if prompts[0].points:
+            raw = torch.tensor([prompt.points for prompt in prompts], dtype=torch.float32)
+            points, labels = (raw[..., :2] * scale)[:, None], raw[..., 2].int()[:, None]
+        if prompts[0].box is not None:
+            boxes = torch.tensor([prompt.box for prompt in prompts], dtype=torch.float32)[:, None] * scale.repeat(2)
+        if prompts[0].prior is not None:
+            priors = torch.cat([self._prior_logits(prompt) for prompt in prompts])
+        if points is None and boxes is None:
+            points = torch.zeros(len(prompts), 1, 1, 2)
+            labels = -torch.ones(len(prompts), 1, 1, dtype=torch.int32)
+        sparse, dense = self.net.prompt_encoder(
+            input_points=points, input_labels=labels, input_boxes=boxes, input_masks=priors
+        )
+        return sparse, dense
+
+    def _prior_logits(self, prompt: Prompt) -> Tensor:
+        prior = torch.from_numpy(np.asarray(prompt.prior, dtype=np.float32))[None, None]
+        logits = torch.logit(prior, eps=1e-6).clamp(-PRIOR_LOGIT, PRIOR_LOGIT)
+        size = self.net.prompt_encoder.mask_input_size
+        return F.interpolate(logits, size=size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def _trunk_maps(output: Any) -> list[Tensor]:
+    """NCHW maps from a trunk's output: Hiera and ours give NHWC tuples, EdgeTAM's a list of NCHW."""
+    maps = getattr(output, "intermediate_hidden_states", None)
+    if maps is not None:
+        return [level.permute(0, 3, 1, 2) for level in maps]
+    return list(output.last_hidden_state)

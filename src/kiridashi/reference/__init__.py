@@ -1,0 +1,1 @@
+"""Find the thing of a few reference pictures in new pictures."""
