@@ -1,0 +1,1 @@
+"""Value objects and geometry; loads fast and imports nothing of the rooms above."""

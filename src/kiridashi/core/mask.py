@@ -1,5 +1,6 @@
 """One binary mask, stored as the bitmap inside its box, so that many masks cost little memory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,16 +46,15 @@ class Mask:
         return cls(np.zeros((0, 0), dtype=bool), (0, 0), size)
 
     @classmethod
-    def from_rle(cls, rle: dict[str, Any]) -> "Mask":
-        """Decode a COCO run-length dict (`size`, `counts`; compressed or not)."""
-        from pycocotools import mask as codec
+    def from_rle(cls, rle: Mapping[str, Any]) -> "Mask":
+        """Decode a COCO run-length dict (`size`, `counts`; compressed or not).
 
-        height, width = rle["size"]
-        if isinstance(rle["counts"], list):
-            rle = codec.frPyObjects(rle, height, width)
-        elif isinstance(rle["counts"], str):
-            rle = {"size": [height, width], "counts": rle["counts"].encode("ascii")}
-        return cls.from_array(codec.decode(rle))
+        Raises:
+            InputError: the runs are damaged or do not fill the size.
+        """
+        from kiridashi.core.rle import decode_rle
+
+        return cls.from_array(decode_rle(rle))
 
     def to_array(self) -> Bitmap:
         """The full-size (H, W) bool array."""
@@ -99,8 +99,7 @@ class Mask:
 
     def intersection(self, other: "Mask") -> int:
         """Number of pixels inside both; only the overlap of the two boxes is touched."""
-        if self.size != other.size:
-            raise InputError(f"masks of different pictures: {self.size} and {other.size} (height, width)")
+        self._check_same_picture(other)
         ax0, ay0, ax1, ay1 = self.box
         bx0, by0, bx1, by1 = other.box
         x0, y0, x1, y1 = max(ax0, bx0), max(ay0, by0), min(ax1, bx1), min(ay1, by1)
@@ -116,8 +115,15 @@ class Mask:
         either = self.area + other.area - both
         return both / either if either else 1.0
 
+    def _check_same_picture(self, other: "Mask") -> None:
+        if self.size != other.size:
+            raise InputError(f"masks of different pictures: {self.size} and {other.size} (height, width)")
+
     def __or__(self, other: "Mask") -> "Mask":
-        return Mask.from_array(self.to_array() | other.to_array())
+        self._check_same_picture(other)
+        full = self.to_array()
+        full[other.slices] |= other.bitmap
+        return Mask.from_array(full)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mask):

@@ -1,0 +1,1 @@
+"""Metrics, intervals, the few-shot protocol and the baselines to compare with."""

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from kiridashi.core.errors import UsageError
 
@@ -47,6 +47,32 @@ class ModelCard:
     sha256: str = ""
     note: str = ""
 
+    @property
+    def kind(self) -> str:
+        """`package`, `hub` or `folder`."""
+        return self.source.partition(":")[0]
+
+    @property
+    def place(self) -> str:
+        """The file in the package, the repository on the hub, or the folder's path."""
+        return self.source.partition(":")[2]
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether the weights are on this machine."""
+        from kiridashi.models.fetching import cached_folder, shipped_file
+
+        if self.kind == "package":
+            return shipped_file(self).is_file()
+        return self.kind == "folder" or cached_folder(self) is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field as plain JSON types, and `cached`."""
+        fields = dict(vars(self))
+        fields.update(mean=list(self.mean), std=list(self.std), trained=sorted(self.trained))
+        fields["cached"] = self.is_cached
+        return fields
+
 
 @cache
 def cards() -> dict[str, ModelCard]:
@@ -64,7 +90,8 @@ def find_card(name: str) -> ModelCard:
     """The card of a catalogue name, or one made up for a local folder.
 
     Raises:
-        UsageError: neither a name of the catalogue nor a folder; suggests the nearest name.
+        UsageError: neither a name of the catalogue nor a model folder; suggests the nearest name.
+        InputError: a folder whose configuration cannot be used.
     """
     known = cards()
     if name in known:
@@ -74,8 +101,8 @@ def find_card(name: str) -> ModelCard:
         from kiridashi.models.folder import card_of_folder
 
         return card_of_folder(folder)
-    if folder.is_dir():
-        raise UsageError(f"{name}: no config.json in this folder; a model folder is what save_pretrained writes")
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise UsageError(f"no model named {name!r}{hint} Known: {', '.join(known)}, or a local folder")
+    if name and folder.is_dir():
+        raise UsageError(f"{name}: no config.json here; a model folder is what save_pretrained writes")
+    near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise UsageError(f"no model named {name!r}.{hint} Known: {', '.join(known)}, or a local folder")

@@ -1,87 +1,155 @@
 """From a name to a model that runs."""
 
-import os
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from kiridashi.core.errors import InputError, ModelUnavailableError
-from kiridashi.models.catalogue import ModelCard, find_card
+from kiridashi.models.catalogue import DEFAULT_MODEL, ModelCard, find_card
+from kiridashi.models.fetching import cached_folder, fetch_card, shipped_file
+from kiridashi.models.folder import own_settings, read_json, read_weights
 from kiridashi.models.promptable import PromptableModel
 
 UNTRAINED_SEED = 0
 
 
 @lru_cache(maxsize=2)
-def load_model(name: str = "compact") -> PromptableModel:
+def load_model(name: str = DEFAULT_MODEL) -> PromptableModel:
     """The model of a catalogue name or of a local folder; loaded once a process.
+
+    A hub model that is not on this machine is fetched first.
 
     Raises:
         UsageError: no such name.
         ModelUnavailableError: its files are not on this machine and cannot be fetched.
-        InputError: the folder's files do not fit together.
+        InputError: the files are damaged or do not fit together.
     """
     card = find_card(name)
-    kind, _, place = card.source.partition(":")
-    if kind == "package":
-        return PromptableModel(_load_shipped(place), card)
-    if kind == "folder":
-        return PromptableModel(_load_pretrained(place, card, offline=True), card)
-    return PromptableModel(_load_pretrained(place, card, offline=False), card)
+    if card.kind == "package":
+        return PromptableModel(_load_shipped(card), card)
+    if card.kind == "folder":
+        return PromptableModel(load_folder(Path(card.place), card), card)
+    folder = cached_folder(card) or fetch_card(card, progress=True)
+    return PromptableModel(load_folder(folder, card), card)
 
 
-def _load_shipped(file_name: str) -> Any:
+def load_folder(folder: Path, card: ModelCard) -> Any:
+    """The network of a folder in the transformers format, float32, in eval mode.
+
+    A network with memory is built when the card says that the memory is trained, else the one for
+    single pictures.
+
+    Raises:
+        InputError: no safetensors, a damaged file, or weights that do not fit the configuration.
+    """
+    import transformers
+
+    from kiridashi.models.compact.trunk import register_compact_trunk
+    from kiridashi.models.edgetam.checkpoint import with_own_trunk
+    from kiridashi.models.edgetam.repvit import register_repvit_trunk
+
+    raw, state = read_json(folder / "config.json"), read_weights(folder)
+    register_compact_trunk()
+    register_repvit_trunk()
+    stem = {"sam2": "Sam2", "edgetam": "EdgeTam"}[card.family]
+    stem += "Video" if _has_memory(raw) else ""
+    net_class, config_class = getattr(transformers, f"{stem}Model"), getattr(transformers, f"{stem}Config")
+    raw, state = with_own_trunk(raw, state)
+    # A quantisation would pull in further libraries; weights are read as they are.
+    raw.pop("quantization_config", None)
+    try:
+        with quiet():
+            net, report = net_class.from_pretrained(
+                None,
+                config=config_class.from_dict(raw),
+                state_dict=state,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+    # What a wrong configuration raises inside transformers is open-ended; all of it is the folder's fault.
+    except Exception as error:
+        raise InputError(f"{folder}: the weights do not fit config.json ({_first_line(error)})") from error
+    # With memory, transformers keeps silent about weights of the memory that it leaves out.
+    unexpected = state.keys() - net.state_dict().keys() if _has_memory(raw) else report["unexpected_keys"]
+    _check_fit(folder, report["missing_keys"], unexpected)
+    return net
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' progress bars and advice off the user's terminal."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def read_shipped(card: ModelCard) -> bytes:
+    """The bytes of a shipped weights file, checked against the card's sha256.
+
+    Raises:
+        ModelUnavailableError: the file is missing.
+        InputError: the file is not what was shipped.
+    """
+    path = shipped_file(card)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelUnavailableError(f"{path}: cannot be read ({error.strerror})\n{_REINSTALL}") from error
+    # About 0.5 ms a megabyte, against seconds for importing the libraries: cheap enough for every load.
+    if hashlib.sha256(content).hexdigest() != card.sha256:
+        raise InputError(f"{path}: damaged, its sha256 is not that of the catalogue\n{_REINSTALL}")
+    return content
+
+
+_REINSTALL = "to repair the package, type: pip install --force-reinstall --no-deps kiridashi"
+
+
+def _load_shipped(card: ModelCard) -> Any:
     """The compact network; parts missing in the file keep seeded random weights (see the card)."""
-    from safetensors.torch import load_file
+    from safetensors.torch import load
     from transformers import Sam2VideoModel
 
     from kiridashi.models.compact.architecture import compact_config
 
-    with torch.random.fork_rng():
+    state = {name: tensor.float() for name, tensor in load(read_shipped(card)).items()}
+    with quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(UNTRAINED_SEED)
-        net = Sam2VideoModel(compact_config())
-    with as_file(files(__package__).joinpath("weights", file_name)) as path:
-        state = {name: tensor.float() for name, tensor in load_file(path).items()}
+        net = Sam2VideoModel(compact_config(card.image_size))
+    net.config.kiridashi = own_settings(card)
     unexpected = net.load_state_dict(state, strict=False).unexpected_keys
     if unexpected:
-        raise InputError(f"{file_name}: weights that the network lacks: {', '.join(unexpected[:3])} ...")
+        raise InputError(f"{card.place}: weights that the network lacks: {_some(unexpected)}")
     return net
 
 
-def _load_pretrained(place: str, card: ModelCard, *, offline: bool) -> Any:
-    import transformers
-
-    from kiridashi.models.compact.trunk import register_compact_trunk
-
-    register_compact_trunk()
-    loader = {"sam2": transformers.Sam2VideoModel, "edgetam": transformers.EdgeTamVideoModel}[card.family]
-    try:
-        return loader.from_pretrained(
-            place, dtype=torch.float32, use_safetensors=True, local_files_only=offline or _is_offline()
-        )
-    except (OSError, ImportError) as error:
-        if offline:
-            raise InputError(f"{place}: {str(error).splitlines()[0]}") from error
-        raise ModelUnavailableError(
-            f"{card.name}: its files ({place}) are not on this machine and could not be fetched\n"
-            f"with a network, type: kiridashi models fetch {card.name}"
-        ) from error
+def _has_memory(raw: dict[str, Any]) -> bool:
+    return str(raw.get("model_type")).endswith("_video")
 
 
-def _is_offline() -> bool:
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}
+def _check_fit(folder: Path, missing: Iterable[str], unexpected: Iterable[str]) -> None:
+    for names, says in ((missing, "lacks weights"), (unexpected, "has weights the network lacks")):
+        if names:
+            raise InputError(f"{folder}: does not fit config.json, {says}: {_some(names)}")
 
 
-def is_cached(card: ModelCard) -> bool:
-    """Whether the model's weights are on this machine."""
-    kind, _, place = card.source.partition(":")
-    if kind == "package":
-        return files(__package__).joinpath("weights", place).is_file()
-    if kind == "folder":
-        return any(Path(place).glob("*.safetensors"))
-    from huggingface_hub import try_to_load_from_cache
+def _some(names: Iterable[str]) -> str:
+    first = sorted(names)
+    return ", ".join(first[:3]) + (f" and {len(first) - 3} more" if len(first) > 3 else "")
 
-    return isinstance(try_to_load_from_cache(place, "model.safetensors"), str)
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,10 +17,15 @@ from kiridashi.core.prompt import Prompt
 from kiridashi.models.catalogue import ModelCard, Part
 from kiridashi.models.preprocess import to_input
 
+if TYPE_CHECKING:
+    from kiridashi.models.video import MemoryOptions, VideoSession
+
 # Prompts decoded together: small batches stay in the cache and beat large ones on a CPU.
 DECODE_BATCH = 16
 # A probability of a prior becomes a logit within +-PRIOR_LOGIT, the range of the decoder's own masks.
 PRIOR_LOGIT = 8.0
+# Mask logits fed back are kept within this range, like those that SAM 2's own predictor returns.
+PREVIOUS_LOGIT = 32.0
 KEPT_PICTURES = 4
 
 
@@ -66,15 +71,16 @@ class Decoded:
 
     def probability(self, prompt: int, mask: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """(H, W) probability at the picture's size."""
-        return _upscale(self.logits[prompt, mask], self.size).sigmoid().numpy()
+        return upscale(self.logits[prompt, mask], self.size).sigmoid().numpy()
 
     def mask(self, prompt: int, mask: int | None = None) -> Mask:
         """One mask at the picture's size; the best of the prompt when `mask` is None."""
         index = int(self.best()[prompt]) if mask is None else mask
-        return Mask.from_array(_upscale(self.logits[prompt, index], self.size).numpy() > 0)
+        return Mask.from_array(upscale(self.logits[prompt, index], self.size).numpy() > 0)
 
 
-def _upscale(logits: Tensor, size: tuple[int, int]) -> Tensor:
+def upscale(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """(H, W) logits at a picture's size from (h, w) ones."""
     return F.interpolate(logits[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]
 
 
@@ -99,9 +105,21 @@ class PromptableModel:
         """
         if part not in self.card.trained:
             raise UsageError(
-                f"{verb} needs a trained {part.replace('_', ' ')}, and that of {self.card.name} is not trained yet; "
+                f"{verb} needs a trained {part.replace('_', ' ')}, which {self.card.name} does not have; "
                 "name another model, for instance --model sam2.1-tiny"
             )
+
+    def video(self, options: "MemoryOptions | None" = None) -> "VideoSession":
+        """A session that follows objects through a video with a memory that does not grow.
+
+        Raises:
+            UsageError: the mask decoder or the memory is not trained, or an option does not fit the network.
+        """
+        from kiridashi.models.video.session import VideoSession
+
+        self.require("mask_decoder", "following an object")
+        self.require("memory", "following an object")
+        return VideoSession(self, options)
 
     @torch.inference_mode()
     def encode(self, picture: Picture) -> Features:
@@ -155,44 +173,61 @@ class PromptableModel:
         logits, iou, tokens, score = (torch.cat(column)[order] for column in zip(*parts, strict=True))
         return Decoded(logits, iou, tokens, score, features.size)
 
+    @torch.inference_mode()
     def refine(self, features: Features, prompt: Prompt, rounds: int = 2) -> Decoded:
-        """Decode, then feed the best mask back as the prior `rounds` times (SAM's iterative refinement)."""
+        """Decode, then feed the best mask's logits back as the mask prompt `rounds` times.
+
+        SAM's iterative refinement (Kirillov et al., 2023, arXiv 2304.02643, appendix A): the first
+        decode gives three masks, each further one a single mask.
+        """
         decoded = self.decode(features, [prompt], multimask=True)
         for _ in range(rounds):
-            best = decoded.logits[0, int(decoded.best()[0])]
-            prior = torch.sigmoid(best.clamp(-PRIOR_LOGIT, PRIOR_LOGIT)).numpy()
-            decoded = self.decode(features, [Prompt(prompt.points, prompt.box, prior)], multimask=False)
+            best = decoded.logits[:1, int(decoded.best()[0])][None]
+            previous = best.clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT)
+            decoded = Decoded(*self._decode_alike(features, [prompt], False, previous), features.size)
         return decoded
 
     def _decode_alike(
-        self, features: Features, prompts: Sequence[Prompt], multimask: bool
+        self, features: Features, prompts: Sequence[Prompt], multimask: bool, previous: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        sparse, dense = self.embed_prompts(features.size, prompts)
-        count = len(prompts)
+        sparse, dense = self.embed_prompts(features.size, prompts, previous)
+        many = (len(prompts), -1, -1, -1)
         masks, iou, tokens, score = self.net.mask_decoder(
-            image_embeddings=self.image_embedding(features).expand(count, -1, -1, -1),
-            image_positional_embeddings=self.net.get_image_wide_positional_embeddings().expand(count, -1, -1, -1),
+            image_embeddings=self.image_embedding(features).expand(many),
+            image_positional_embeddings=self.net.get_image_wide_positional_embeddings().expand(many),
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
             multimask_output=multimask,
-            high_resolution_features=[level.expand(count, -1, -1, -1) for level in features.levels[:-1]],
+            high_resolution_features=[level.expand(many) for level in features.levels[:-1]],
         )
         return masks[:, 0], iou[:, 0], tokens[:, 0], score[:, 0, 0]
 
     def image_embedding(self, features: Features) -> Tensor:
         """(1, C, S/16, S/16): the coarsest level as the decoder wants it for a picture without memory."""
-        return features.levels[-1] + self.net.no_memory_embedding.view(1, -1, 1, 1)
+        no_memory: Tensor = self.net.no_memory_embedding
+        return features.levels[-1] + no_memory.view(1, -1, 1, 1)
 
-    def embed_prompts(self, size: tuple[int, int], prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
-        """Sparse (N, 1, T, C) and dense (N, C, S/16, S/16) embeddings of prompts of one kind."""
+    def embed_prompts(
+        self, size: tuple[int, int], prompts: Sequence[Prompt], previous: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Sparse (N, 1, T, C) and dense (N, C, S/16, S/16) embeddings of prompts of one kind.
+
+        Args:
+            size: (height, width) of the picture that the prompts' pixels refer to.
+            prompts: all with the same number of points, all or none with a box, a prior.
+            previous: (N, 1, S/4, S/4) mask logits, which take the place of the priors.
+        """
         scale = torch.tensor([self.card.image_size / size[1], self.card.image_size / size[0]])
         points = labels = boxes = priors = None
         if prompts[0].points:
             raw = torch.tensor([prompt.points for prompt in prompts], dtype=torch.float32)
             points, labels = (raw[..., :2] * scale)[:, None], raw[..., 2].int()[:, None]
         if prompts[0].box is not None:
-            boxes = torch.tensor([prompt.box for prompt in prompts], dtype=torch.float32)[:, None] * scale.repeat(2)
-        if prompts[0].prior is not None:
+            corners = torch.tensor([prompt.box for prompt in prompts], dtype=torch.float32)
+            boxes = (corners * scale.repeat(2))[:, None]
+        if previous is not None:
+            priors = previous
+        elif prompts[0].prior is not None:
             priors = torch.cat([self._prior_logits(prompt) for prompt in prompts])
         if points is None and boxes is None:
             points = torch.zeros(len(prompts), 1, 1, 2)

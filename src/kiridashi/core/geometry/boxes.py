@@ -20,7 +20,8 @@ def box_iou(a: Boxes, b: Boxes) -> NDArray[np.float64]:
     sides = np.clip(bottom_right - top_left, 0, None)
     inter = sides[..., 0] * sides[..., 1]
     union = box_areas(a)[:, None] + box_areas(b)[None, :] - inter
-    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    iou: NDArray[np.float64] = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    return iou
 
 
 def box_nms(boxes: Boxes, scores: NDArray[np.float64], iou: float) -> NDArray[np.intp]:

@@ -1,0 +1,1 @@
+"""What others do, written down plainly, to compare with."""

@@ -1,0 +1,92 @@
+"""One pass over many pictures: a bad one is noted, and the others go on."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from kiridashi.cli.failures import Interrupted, wants_debug
+from kiridashi.cli.progress import progress_bar
+from kiridashi.core.errors import KiridashiError, UsageError
+from kiridashi.core.picture import Picture
+from kiridashi.core.segments import Segments
+from kiridashi.data.files import one_line, reason_of
+from kiridashi.data.pictures import read_picture
+from kiridashi.data.targets import Target
+from kiridashi.report.folder import RunFolder
+from kiridashi.report.records import Record
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a pass has done.
+
+    Attributes:
+        records: of all pictures in the folder, those of the targets first.
+        failed: of the targets, those without a result.
+        skipped: targets that an earlier run had finished.
+        seconds: of this pass.
+    """
+
+    records: list[Record]
+    failed: list[Record]
+    skipped: int
+    seconds: float
+
+
+def run_batch(
+    folder: RunFolder, targets: Sequence[Target], work: Callable[[Picture], Segments], *, quiet: bool, verb: str
+) -> Outcome:
+    """Do `work` on every target that has no result yet.
+
+    Args:
+        folder: takes the results.
+        targets: the pictures.
+        work: from a picture to its result.
+        quiet: no progress bar.
+        verb: what the bar calls the work.
+
+    Raises:
+        Interrupted: Ctrl-C; what is finished is in the folder.
+        UsageError: the folder cannot be written.
+    """
+    started = time.perf_counter()
+    pending = folder.pending(targets)
+    done = len(targets) - len(pending)
+    skipped = done
+    try:
+        with progress_bar(verb, len(pending), quiet=quiet) as step:
+            for target in pending:
+                _one(folder, target, work)
+                done += 1
+                step()
+    except KeyboardInterrupt as error:
+        raise Interrupted(done, len(targets), folder.path) from error
+    records = folder.finish(targets)
+    mine = {target.stem for target in targets}
+    failed = [record for record in records if record.error is not None and record.stem in mine]
+    return Outcome(records, failed, skipped, time.perf_counter() - started)
+
+
+def _one(folder: RunFolder, target: Target, work: Callable[[Picture], Segments]) -> None:
+    started = time.perf_counter()
+    try:
+        picture = read_picture(target.path)
+        segments = work(picture)
+    except UsageError:
+        # The command's fault, so it would be the same for every picture.
+        raise
+    except KiridashiError as error:
+        folder.fail(target, without_path(str(error), target), time.perf_counter() - started)
+    # A defect that one picture brings out must not cost the results of the others.
+    except Exception as error:
+        if wants_debug():
+            raise
+        reason = f"unexpected {type(error).__name__}: {reason_of(error)}"
+        folder.fail(target, one_line(reason), time.perf_counter() - started)
+    else:
+        folder.commit(target, picture, segments, time.perf_counter() - started)
+
+
+def without_path(text: str, target: Target) -> str:
+    """The reason alone: the line it goes into names the file already."""
+    return one_line(text).removeprefix(f"{one_line(str(target.path))}: ")

@@ -1,0 +1,35 @@
+"""`kiridashi everything`: all masks of some pictures."""
+
+from typing import Annotated
+
+import typer
+
+from kiridashi.cli import options
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("everything", no_args_is_help=True)(everything)
+
+
+def everything(
+    targets: options.Targets,
+    out: options.OutFolder,
+    grid: Annotated[int, typer.Option("--grid", metavar="N", min=1, max=128, help="Ask at N x N points.")] = 16,
+    model: options.ModelName = "compact",
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Find all that can be told apart in every target, without references.
+
+    Writes DIR/annotations.json (COCO), DIR/overlays/STEM.jpg in colours, and DIR/results.jsonl. A
+    target that cannot be used is named, and the others are done all the same (exit code 3).
+    """
+    from kiridashi.cli.everything_job import run_everything
+
+    summary, note = run_everything(targets, out, grid, model, resume=resume, overwrite=overwrite, quiet=quiet)
+    if note and not quiet and not as_json:
+        print(note)
+    raise typer.Exit(summary.tell(quiet=quiet, as_json=as_json))

@@ -1,0 +1,46 @@
+"""The work of `kiridashi everything`."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from kiridashi.cli.batch import run_batch
+from kiridashi.cli.summary import Summary
+from kiridashi.data.targets import find_targets
+from kiridashi.report.folder import ANNOTATIONS, OVERLAYS, RESULTS, RunFolder
+
+
+def run_everything(
+    arguments: Sequence[str], out: Path, grid: int, model_name: str, *, resume: bool, overwrite: bool, quiet: bool
+) -> tuple[Summary, str]:
+    """All masks of the targets.
+
+    Returns:
+        The summary, and a note when a stand-in answered instead of the model; else "".
+
+    Raises:
+        KiridashiError: the arguments, the folder or the model cannot be used.
+        Interrupted: Ctrl-C.
+    """
+    from kiridashi.models.catalogue import find_card
+
+    card = find_card(model_name)
+    targets = find_targets(arguments, exclude=[out])
+    settings = {"command": "everything", "model": card.name, "model file": card.sha256 or card.source, "grid": grid}
+    folder = RunFolder.open(out, settings, resume=resume, overwrite=overwrite, with_masks=False)
+
+    from kiridashi.models.everything import everything, interim_note
+    from kiridashi.models.grid import GridSettings
+    from kiridashi.models.loading import load_model
+
+    started = time.perf_counter()
+    model = load_model(model_name)
+    loading = time.perf_counter() - started
+    options = GridSettings(points_per_side=grid)
+    outcome = run_batch(
+        folder, targets, lambda picture: everything(model, picture, options), quiet=quiet, verb="everything"
+    )
+    names = {"overlays": OVERLAYS, "annotations": ANNOTATIONS, "results": RESULTS}
+    files = {kind: out / name for kind, name in names.items()}
+    note = "" if "mask_decoder" in card.trained else interim_note(model)
+    return Summary("everything", out, outcome, loading, files), note

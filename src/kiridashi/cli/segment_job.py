@@ -1,0 +1,166 @@
+"""The work of `kiridashi segment`, from its arguments to its folder of results."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kiridashi.cli.batch import Outcome, run_batch
+from kiridashi.cli.suggest import check_choice
+from kiridashi.cli.summary import Summary
+from kiridashi.core.errors import InputError, UsageError
+from kiridashi.core.reference import Negative, Reference
+from kiridashi.data.pictures import read_picture
+from kiridashi.data.reference_masks import read_reference_mask
+from kiridashi.data.targets import find_targets
+from kiridashi.report.folder import ANNOTATIONS, MASKS, OVERLAYS, REPORT, RESULTS, RunFolder
+
+if TYPE_CHECKING:
+    from kiridashi.models.promptable import PromptableModel
+    from kiridashi.reference.method import Method
+
+
+@dataclass(frozen=True)
+class SegmentJob:
+    """What the user asks of `segment`; see its options.
+
+    Attributes:
+        plain: no verdict, no check against the references, no split into instances.
+    """
+
+    references: tuple[Path, ...]
+    masks: tuple[Path, ...]
+    targets: tuple[str, ...]
+    out: Path
+    negatives: tuple[str, ...] = ()
+    model: str = "compact"
+    method: str = "prototype"
+    plain: bool = False
+    seed: int = 0
+    resume: bool = False
+    overwrite: bool = False
+    language: str = "en"
+    quiet: bool = False
+
+    def run(self) -> Summary:
+        """Do it all.
+
+        Raises:
+            UsageError: the arguments do not fit together, or the folder cannot be used.
+            InputError: a reference, mask or negative cannot be used.
+            ModelUnavailableError: the model's files are not here.
+            Interrupted: Ctrl-C.
+        """
+        from kiridashi.models.catalogue import find_card
+        from kiridashi.report.page import LANGUAGES
+
+        check_choice("language", self.language, LANGUAGES)
+        find_card(self.model)
+        # The masks of an earlier run must not become targets of this one.
+        targets = find_targets(self.targets, exclude=[self.out])
+        references, negatives = self._read_references(), self._read_negatives()
+        # Only now torch: whatever is wrong so far was told at once.
+        from kiridashi.reference.methods import METHOD_NAMES
+
+        check_choice("method", self.method, METHOD_NAMES)
+        settings = self._settings(references, negatives)
+        folder = RunFolder.open(self.out, settings, resume=self.resume, overwrite=self.overwrite)
+        started = time.perf_counter()
+        method, model = self._learn(references, negatives)
+        learning = time.perf_counter() - started
+        outcome = run_batch(folder, targets, method.predict, quiet=self.quiet, verb="segment")
+        self._report(folder, outcome, references, negatives, model, learning)
+        return self._summary(outcome, learning)
+
+    def _read_references(self) -> list[Reference]:
+        if len(self.references) != len(self.masks):
+            raise UsageError(
+                f"{len(self.references)} --reference but {len(self.masks)} --mask; "
+                "give one mask for each reference, in the same order"
+            )
+        return [_reference(*pair) for pair in zip(self.references, self.masks, strict=True)]
+
+    def _read_negatives(self) -> list[Negative]:
+        if not self.negatives:
+            return []
+        found = find_targets(self.negatives, exclude=[self.out])
+        # A negative changes every result, so one that is left out silently would mislead.
+        return [Negative(read_picture(each.path)) for each in found]
+
+    def _settings(self, references: Sequence[Reference], negatives: Sequence[Negative]) -> dict[str, Any]:
+        """All that the results depend on."""
+        from kiridashi.models.catalogue import find_card
+
+        card = find_card(self.model)
+        return {
+            "command": "segment",
+            "method": self.method,
+            "model": card.name,
+            "model file": card.sha256 or card.source,
+            "everything-off": self.plain,
+            "seed": self.seed,
+            "references": [[each.picture.digest, _digest(each)] for each in references],
+            "negatives": [each.picture.digest for each in negatives],
+        }
+
+    def _learn(
+        self, references: Sequence[Reference], negatives: Sequence[Negative]
+    ) -> tuple["Method", "PromptableModel"]:
+        from kiridashi.models.loading import load_model
+        from kiridashi.reference.methods import make_method
+
+        model = load_model(self.model)
+        method = make_method(
+            self.method, model, verdict=not self.plain, instances=not self.plain, seed=self.seed
+        )
+        return method.fit(references, negatives), model
+
+    def _report(
+        self,
+        folder: RunFolder,
+        outcome: Outcome,
+        references: Sequence[Reference],
+        negatives: Sequence[Negative],
+        model: "PromptableModel",
+        learning: float,
+    ) -> None:
+        from kiridashi.report.page import Report, Timing, write_report
+
+        report = Report(
+            references=references,
+            negatives=negatives,
+            records=outcome.records,
+            overlays=folder.overlay_path,
+            method=self.method,
+            card=model.card,
+            plain=self.plain,
+            seed=self.seed,
+            timing=Timing(learning, outcome.seconds),
+        )
+        write_report(folder.path / REPORT, report, self.language)
+
+    def _summary(self, outcome: Outcome, learning: float) -> Summary:
+        names = {"masks": MASKS, "overlays": OVERLAYS, "annotations": ANNOTATIONS, "results": RESULTS, "report": REPORT}
+        return Summary(
+            command="segment",
+            out=self.out,
+            outcome=outcome,
+            learning=learning,
+            files={key: self.out / name for key, name in names.items()},
+        )
+
+
+def _reference(picture_path: Path, mask_path: Path) -> Reference:
+    picture = read_picture(picture_path)
+    mask = read_reference_mask(mask_path, picture)
+    if mask.is_empty:
+        raise InputError(f"{mask_path}: the mask of {picture_path} is empty; mark the object in it")
+    return Reference(picture, mask)
+
+
+def _digest(reference: Reference) -> str:
+    import hashlib
+
+    mask = reference.mask
+    return hashlib.sha256(repr((mask.size, mask.box)).encode() + mask.bitmap.tobytes()).hexdigest()

@@ -1,0 +1,45 @@
+"""Read a JSON document that somebody else wrote."""
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kiridashi.data.files import check_file, reason_of, unusable
+
+MAX_BYTES = 256 * 2**20
+
+
+def read_document(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+    """The object at the top of a JSON file of at most `max_bytes`.
+
+    Raises:
+        InputError: the file cannot be read, is too large, is no JSON object, or has NaN or infinity.
+    """
+    check_file(path, max_bytes)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise unusable(path, "not JSON (not UTF-8 text)") from error
+    except RecursionError as error:
+        raise unusable(path, "not usable: nested too deeply") from error
+    except (OSError, ValueError) as error:
+        raise unusable(path, f"not JSON ({reason_of(error)})") from error
+    if not isinstance(document, dict):
+        raise unusable(path, f"expected a JSON object at the top, got {type(document).__name__}")
+    return document
+
+
+def records(document: dict[str, Any], key: str, path: Path) -> list[dict[str, Any]]:
+    """The list of objects under `key`.
+
+    Raises:
+        InputError: there is no such list, or something in it is no object.
+    """
+    value = document.get(key)
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise unusable(path, f"{key!r} must be a list of objects")
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number a picture can have")

@@ -1,0 +1,218 @@
+"""The SAM 2 mask decoder for many prompts on one picture: the same function, far fewer operations."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kiridashi.models.grid.folded_upscaler import FoldedUpscaler
+from kiridashi.models.grid.shared_picture import Projection, SharedLayer, SharedPicture, share_picture
+
+IOU_TOKEN = 1
+FIRST_MASK_TOKEN = 2
+
+
+@dataclass(eq=False)
+class PromptedPicture:
+    """The picture's tokens after some layers for one prompt: alpha * K + rows^T basis + beta.
+
+    Attributes:
+        alpha: (N,), None while it is 1.
+        rows: (R, N) scaled attention weights, None before the first layer.
+        basis: (R, C).
+        makers: for each layer so far the (H, T, d + 1) value vectors with a 1 appended.
+    """
+
+    alpha: Tensor | None = None
+    rows: Tensor | None = None
+    basis: Tensor | None = None
+    makers: list[Tensor] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class Attended:
+    """B prompts after the two-way layers.
+
+    Attributes:
+        picture: shared part.
+        queries: (B, T, C) tokens.
+        codes: (B, T, C) what the tokens were at the start, added wherever they attend.
+        prompted: the picture's tokens of each prompt.
+    """
+
+    picture: SharedPicture
+    queries: Tensor
+    codes: Tensor
+    prompted: tuple[PromptedPicture, ...]
+
+
+class FoldedDecoder:
+    """A mask decoder of the SAM 2 family (Ravi et al., 2024) that shares and folds what it can.
+
+    Equal to the decoder it is made from up to rounding. See `shared_picture` for the algebra.
+    Making one costs next to nothing, so make it anew where weights may have changed.
+
+    Args:
+        decoder: `Sam2VideoMaskDecoder` or its kin in transformers, in eval mode.
+    """
+
+    def __init__(self, decoder: Any) -> None:
+        self._decoder = decoder
+        self._transformer = decoder.transformer
+        self._upscaler = FoldedUpscaler(decoder)
+        fixed = (decoder.obj_score_token, decoder.iou_token, decoder.mask_tokens)
+        self._fixed_tokens = torch.cat([embedding.weight for embedding in fixed])
+
+    def share(self, embedding: Tensor, position: Tensor, levels: tuple[Tensor, Tensor]) -> SharedPicture:
+        """Do once a picture what all prompts share; see `share_picture` for the arguments."""
+        return share_picture(self._transformer, embedding, position, levels)
+
+    def attend(self, picture: SharedPicture, sparse: Tensor) -> Attended:
+        """Run the two-way layers.
+
+        Args:
+            picture: from `share`.
+            sparse: (B, T', C) prompt tokens.
+        """
+        codes = torch.cat([self._fixed_tokens.expand(len(sparse), -1, -1), sparse], dim=1)
+        prompted = tuple(PromptedPicture() for _ in range(len(sparse)))
+        queries = codes
+        for layer, shared in zip(self._transformer.layers, picture.layers, strict=True):
+            queries = layer.layer_norm1(_self_attention(layer, queries, codes))
+            read = _read(layer.cross_attn_token_to_image, shared.keys, shared.values, queries + codes, prompted)
+            queries = layer.layer_norm2(queries + read)
+            queries = layer.layer_norm3(queries + layer.mlp(queries))
+            _write(layer.cross_attn_image_to_token, shared, queries, codes, prompted)
+        return Attended(picture, queries, codes, prompted)
+
+    def tokens(self, attended: Attended, first: int, last: int) -> Tensor:
+        """(B, last - first, C) output tokens of a range, after the final attention."""
+        queries, codes = attended.queries[:, first:last], attended.codes[:, first:last]
+        picture, transformer = attended.picture, self._transformer
+        final = transformer.final_attn_token_to_image
+        read = _read(final, picture.keys, picture.values, queries + codes, attended.prompted)
+        output: Tensor = transformer.layer_norm_final_attn(queries + read)
+        return output
+
+    def predicted_iou(self, attended: Attended) -> Tensor:
+        """(B, 4) predicted IoU of the single mask and of the three; no mask is made for it."""
+        token = self.tokens(attended, IOU_TOKEN, IOU_TOKEN + 1)[:, 0]
+        iou: Tensor = self._decoder.iou_prediction_head(token)
+        return iou
+
+    def mask_tokens(self, attended: Attended) -> Tensor:
+        """(B, 4, C) mask tokens."""
+        return self.tokens(attended, FIRST_MASK_TOKEN, FIRST_MASK_TOKEN + self._decoder.num_mask_tokens)
+
+    def object_score(self, attended: Attended) -> Tensor:
+        """(B,) logit that the object is there."""
+        score: Tensor = self._decoder.pred_obj_score_head(self.tokens(attended, 0, 1)[:, 0])
+        return score[:, 0]
+
+    def logits(self, attended: Attended, prompt: int, masks: list[int], tokens: Tensor) -> Tensor:
+        """(M, 4h, 4w) logits of some masks of one prompt.
+
+        Args:
+            attended: from `attend`.
+            prompt: index in the batch.
+            masks: which of the mask tokens, 0..3.
+            tokens: (M, C) these tokens.
+        """
+        return self._upscaler(attended.picture, attended.prompted[prompt], masks, tokens)
+
+
+def select(attended: Attended, prompts: list[int]) -> Attended:
+    """Some prompts of a batch."""
+    kept = tuple(attended.prompted[prompt] for prompt in prompts)
+    return Attended(attended.picture, attended.queries[prompts], attended.codes[prompts], kept)
+
+
+def _self_attention(layer: Any, queries: Tensor, codes: Tensor) -> Tensor:
+    attention = layer.self_attn
+    query = queries if layer.skip_first_layer_pe else queries + codes
+    heads = [
+        _heads(linear(tokens), attention)
+        for linear, tokens in ((attention.q_proj, query), (attention.k_proj, query), (attention.v_proj, queries))
+    ]
+    # Written out: the fused kernel is slow on so few tokens.
+    weights = (heads[0] @ heads[1].mT * attention.scaling).softmax(dim=-1)
+    output: Tensor = attention.o_proj((weights @ heads[2]).transpose(1, 2).flatten(2))
+    return output if layer.skip_first_layer_pe else queries + output
+
+
+def _heads(tokens: Tensor, attention: Any) -> Tensor:
+    """(B, T, H * d) to (B, H, T, d)."""
+    return tokens.unflatten(2, (attention.num_attention_heads, attention.head_dim)).transpose(1, 2)
+
+
+def _read(
+    attention: Any, keys: Projection, values: Projection, query: Tensor, prompted: tuple[PromptedPicture, ...]
+) -> Tensor:
+    """(B, T, C): tokens attend to the picture."""
+    vectors = _heads(attention.q_proj(query), attention) * attention.scaling
+    found = [
+        _attend_picture(values, _scores(keys, vector, picture).softmax(dim=-1), picture)
+        for vector, picture in zip(vectors, prompted, strict=True)
+    ]
+    output: Tensor = attention.o_proj(torch.stack(found).transpose(1, 2).flatten(2))
+    return output
+
+
+def _scores(projection: Projection, vectors: Tensor, picture: PromptedPicture) -> Tensor:
+    """(H, T, N) inner products of token vectors (H, T, d) with the projected picture."""
+    scores = torch.bmm(vectors, projection.scaled)
+    if picture.rows is None:
+        return scores
+    scores *= picture.alpha
+    folded = torch.bmm(vectors, projection.weight).flatten(0, 1) @ picture.basis.mT
+    scores.flatten(0, 1).addmm_(folded, picture.rows)
+    return scores.baddbmm_(vectors, projection.fixed)
+
+
+def _attend_picture(values: Projection, weights: Tensor, picture: PromptedPicture) -> Tensor:
+    """(H, T, d) means of the projected picture under weights (H, T, N) that sum to 1."""
+    if picture.rows is None:
+        return torch.bmm(weights, values.scaled.mT)
+    low_rank = (weights.flatten(0, 1) @ picture.rows.mT) @ picture.basis
+    mean = torch.bmm(low_rank.view(*weights.shape[:2], -1), values.weight.mT) + values.fixed.mT
+    return mean.baddbmm_(weights.mul_(picture.alpha), values.scaled.mT)
+
+
+def _write(
+    attention: Any, shared: SharedLayer, queries: Tensor, codes: Tensor, prompted: tuple[PromptedPicture, ...]
+) -> None:
+    """The picture attends to the tokens; then layer norm."""
+    keys = _heads(attention.k_proj(queries + codes), attention) * attention.scaling
+    values = _heads(attention.v_proj(queries), attention)
+    added = (values @ shared.out_weight + shared.out_bias).flatten(1, 2)
+    makers = F.pad(values, (0, 1), value=1.0)
+    for key, vectors, maker, picture in zip(keys, added, makers, prompted, strict=True):
+        weights = _scores(shared.queries, key, picture).softmax(dim=1).flatten(0, 1)
+        picture.makers.append(maker)
+        first = picture.rows is None
+        picture.rows = weights if first else torch.cat([picture.rows, weights])
+        basis = vectors if first else torch.cat([picture.basis, vectors])
+        _normalise(shared, picture, basis - basis.mean(dim=1, keepdim=True))
+
+
+def _normalise(shared: SharedLayer, picture: PromptedPicture, basis: Tensor) -> None:
+    """Layer norm in the low-rank form; `basis` is centred."""
+    energy = shared.energy if picture.alpha is None else shared.energy * picture.alpha.square()
+    gram = basis @ basis.mT
+    size = len(basis) // len(shared.cross)
+    for block, (maker, cross) in enumerate(zip(picture.makers, shared.cross, strict=True)):
+        start, stop = block * size, (block + 1) * size
+        product = torch.bmm(maker, cross).flatten(0, 1)
+        if picture.alpha is not None:
+            product *= picture.alpha
+        # The Gram matrix is symmetric: its upper blocks, doubled, stand for the lower ones too.
+        upper = gram[start:stop, start:].clone()
+        upper[:, size:] *= 2
+        product.addmm_(upper, picture.rows[start:])
+        energy = energy + product.mul_(picture.rows[start:stop]).sum(dim=0)
+    scale = torch.rsqrt(energy / basis.shape[1] + shared.eps)
+    picture.alpha = scale if picture.alpha is None else picture.alpha * scale
+    picture.rows *= scale
+    picture.basis = basis * shared.gain

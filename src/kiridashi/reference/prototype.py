@@ -1,0 +1,146 @@
+"""`prototype`: prior from the references, sharpened, split into objects, verified, judged.
+
+The prior joins semantic similarity and local appearance (`reference.prior`). It always looks with the
+compact model's trunk, whose ImageNet features tell classes apart, which SAM's do not; the model
+that the user names sharpens the prior with its decoder.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kiridashi.core.errors import UsageError
+from kiridashi.core.mask import Mask
+from kiridashi.core.picture import Picture
+from kiridashi.core.reference import Negative, Reference
+from kiridashi.core.segments import Segment, Segments
+from kiridashi.models.catalogue import DEFAULT_MODEL
+from kiridashi.models.loading import load_model
+from kiridashi.models.promptable import PromptableModel
+from kiridashi.reference.instances import INSIDE, ObjectSize, mean_inside, split_instances
+from kiridashi.reference.presence import calibrate, judge
+from kiridashi.reference.prior.estimator import PriorEstimator
+from kiridashi.reference.prior.evidence import Example, View, look
+from kiridashi.reference.saving import load_state, save_state
+from kiridashi.reference.sharpen import sharpen
+
+NAME = "prototype"
+# Refitting without one reference at a time is worth its cost for this many at most.
+MOST_LEFT_OUT = 8
+DEFAULT_THRESHOLD = 0.5
+
+FloatMap = NDArray[np.float32]
+
+
+class Prototype:
+    """Reference segmentation by similarity and appearance.
+
+    Args:
+        model: sharpens the prior with its decoder.
+        verdict: judge presence; off, the best guess is always given.
+        instances: split the answer into objects and verify each; off, it stays one segment.
+        seed: of the appearance forest's sampling.
+
+    Attributes:
+        prior_: fitted to references and negatives.
+        threshold_: of the presence verdict.
+        size_: of the references' objects.
+    """
+
+    def __init__(
+        self, model: PromptableModel, *, verdict: bool = True, instances: bool = True, seed: int = 0
+    ) -> None:
+        self.model = model
+        self.verdict = verdict
+        self.instances = instances
+        self.seed = seed
+
+    def fit(self, references: Sequence[Reference], negatives: Sequence[Negative] = ()) -> Self:
+        """Learn from 1..K references; a negative, or its marked part, is background.
+
+        Raises:
+            UsageError: no reference.
+        """
+        if not references:
+            raise UsageError("prototype needs at least one reference picture with its mask")
+        shown = [Example(self._look(r.picture), r.mask) for r in references]
+        refused = [Example(self._look(n.picture), None, n.mask) for n in negatives]
+        self.size_ = ObjectSize.of([reference.mask for reference in references])
+        self.prior_ = PriorEstimator(self.seed).fit([*shown, *refused])
+        self.threshold_ = self._calibrate(shown, refused)
+        return self
+
+    def predict(self, picture: Picture) -> Segments:
+        """The object's instances in a picture, best first, with the verdict."""
+        if not hasattr(self, "prior_"):
+            raise UsageError("predict came before fit; call fit with the references first")
+        prior = self.prior_.predict(self._look(picture))
+        verdict = judge(presence_score(prior), self.threshold_)
+        provenance = {"method": NAME, "model": self.model.card.name}
+        shown = verdict if self.verdict else None
+        if self.verdict and not verdict.present:
+            return Segments(picture.size, (), shown, provenance | {"refinement": "none (absent)"})
+        sharp = sharpen(self.model, picture, prior)
+        found = self._objects(sharp.probability)
+        return Segments(picture.size, tuple(found), shown, provenance | {"refinement": sharp.how})
+
+    def save(self, path: Path) -> None:
+        """Write the learned state."""
+        if not hasattr(self, "prior_"):
+            raise UsageError("save came before fit; call fit with the references first")
+        facts = {
+            "seed": self.prior_.seed,
+            "threshold": self.threshold_,
+            "typical": self.size_.typical,
+            "uniform": self.size_.uniform,
+        }
+        save_state(path, NAME, self.prior_.state(), facts)
+
+    def load(self, path: Path) -> Self:
+        """Take back a saved state.
+
+        Raises:
+            InputError: not a saved prototype method.
+        """
+        tensors, facts = load_state(path, NAME)
+        self.prior_ = PriorEstimator(int(str(facts["seed"]))).restore(tensors)
+        self.threshold_ = float(str(facts["threshold"]))
+        self.size_ = ObjectSize(float(str(facts["typical"])), bool(facts["uniform"]))
+        return self
+
+    def _objects(self, probability: FloatMap) -> list[Segment]:
+        found = split_instances(probability, self.size_, "object")
+        if self.instances:
+            return found
+        whole = Mask.from_array(probability > INSIDE)
+        return [] if whole.is_empty else [Segment(whole, mean_inside(probability, whole), "object")]
+
+    def _look(self, picture: Picture) -> View:
+        eye = self.model if self.model.card.name == DEFAULT_MODEL else load_model(DEFAULT_MODEL)
+        return look(eye, picture)
+
+    def _calibrate(self, shown: Sequence[Example], refused: Sequence[Example]) -> float:
+        """The verdict's threshold from each example as scored by all the others."""
+
+        def left_out(group: Sequence[Example], rest: Sequence[Example]) -> list[float]:
+            return [
+                presence_score(
+                    PriorEstimator(self.seed).fit([*group[:i], *group[i + 1 :], *rest]).predict(one.view)
+                )
+                for i, one in enumerate(group[:MOST_LEFT_OUT])
+            ]
+
+        present = left_out(shown, refused) if len(shown) > 1 else []
+        # A negative of which only a part is marked may hold the object elsewhere: it tells nothing here.
+        absent = left_out([one for one in refused if one.outside is None], shown)
+        return calibrate(DEFAULT_THRESHOLD, present, absent)
+
+
+def presence_score(prior: FloatMap) -> float:
+    """Evidence that the object is there, 0..1: the strongest place of the prior, a little smoothed."""
+    import cv2
+
+    return float(cv2.blur(prior, (3, 3)).max())

@@ -1,0 +1,173 @@
+"""What the report says, worked out before it is laid out."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from kiridashi.core.adapters.overlay import draw_overlay
+from kiridashi.core.picture import Picture
+from kiridashi.core.reference import Negative, Reference
+from kiridashi.core.segments import Segment, Segments
+from kiridashi.models.catalogue import ModelCard
+from kiridashi.report.page.messages import Messages
+from kiridashi.report.page.thumbnails import embed, embed_file
+from kiridashi.report.records import Record
+
+# 200 pictures of some 20 kB each keep the file near 5 MB.
+SHOWN_RESULTS, RESULT_SIDE = 200, 360
+SHOWN_REFERENCES, REFERENCE_SIDE = 12, 480
+SHOWN_NEGATIVES, NEGATIVE_SIDE = 12, 240
+BINS = 40
+# Fewer scores than this make no distribution.
+LEAST_SCORES = 8
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds for loading and learning, and for this run's pass over the pictures."""
+
+    learning: float
+    pictures: float
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """All that a report is made of.
+
+    Attributes:
+        references: what was shown.
+        negatives: what it is not.
+        records: the result of every picture.
+        overlays: from a stem to its overlay file.
+        method: name of the method.
+        card: of the model.
+        plain: whether verdict, check and split were off.
+        seed: of the method.
+        timing: of this run.
+    """
+
+    references: Sequence[Reference]
+    negatives: Sequence[Negative]
+    records: Sequence[Record]
+    overlays: Callable[[str], Path]
+    method: str
+    card: ModelCard
+    plain: bool
+    seed: int
+    timing: Timing
+
+    @property
+    def usable(self) -> list[Record]:
+        """Records with a result, lowest score first."""
+        usable = [record for record in self.records if record.error is None]
+        return sorted(usable, key=lambda record: -1.0 if record.score is None else record.score)
+
+    @property
+    def failed(self) -> list[Record]:
+        """Records without a result."""
+        return [record for record in self.records if record.error is not None]
+
+
+def counts(report: Report, say: Messages) -> list[tuple[str, str]]:
+    """The figures at the top: (figure, what it counts)."""
+    usable = report.usable
+    figures = [(f"{len(report.records):,}", say("pictures"))]
+    if any(record.present is not None for record in usable):
+        figures.append((f"{sum(record.present is True for record in usable):,}", say("present")))
+        figures.append((f"{sum(record.present is False for record in usable):,}", say("absent")))
+    figures.append((f"{sum(len(record.instances) for record in usable):,}", say("objects")))
+    if report.failed:
+        figures.append((f"{len(report.failed):,}", say("not_done")))
+    if usable:
+        rate = 1 / max(median(record.seconds for record in usable), 1e-4)
+        figures.append((f"{rate:.{1 if rate < 10 else 0}f}", say("per_second")))
+    return figures
+
+
+def reference_pictures(references: Sequence[Reference]) -> list[tuple[str, str]]:
+    """(name, embedded picture with the mask outlined) of the references that are shown."""
+    return [
+        (each.picture.name, embed(_outlined(each), REFERENCE_SIDE)) for each in references[:SHOWN_REFERENCES]
+    ]
+
+
+def negative_pictures(negatives: Sequence[Negative]) -> list[tuple[str, str]]:
+    """(name, embedded picture) of the negatives that are shown."""
+    return [
+        (each.picture.name, embed(each.picture.pixels, NEGATIVE_SIDE)) for each in negatives[:SHOWN_NEGATIVES]
+    ]
+
+
+def cards(report: Report) -> list[tuple[Record, str | None]]:
+    """The records with the lowest scores, with their overlays."""
+    shown = report.usable[:SHOWN_RESULTS]
+    return [(record, embed_file(report.overlays(record.stem), RESULT_SIDE)) for record in shown]
+
+
+def histogram(report: Report) -> dict[str, Any] | None:
+    """Bars of the scores in 0..1 with the share of the tallest, and the threshold; None for a few."""
+    scores = [record.score for record in report.usable if record.score is not None]
+    if len(scores) < LEAST_SCORES:
+        return None
+    heights, _ = np.histogram(np.clip(scores, 0, 1), bins=BINS, range=(0, 1))
+    limits = [record.threshold for record in report.usable if record.threshold is not None]
+    threshold = float(np.clip(median(limits), 0, 1)) if limits else None
+    bars = [
+        {"x": index / BINS, "height": float(count / heights.max()), "count": int(count)}
+        for index, count in enumerate(heights)
+        if count
+    ]
+    return {"bars": bars, "threshold": threshold, "width": 1 / BINS}
+
+
+def times(report: Report, say: Messages) -> list[tuple[str, str]]:
+    """What took how long."""
+    seconds = [record.seconds for record in report.usable]
+    rows = [(say("learning"), report.timing.learning)]
+    if seconds:
+        rows += [(say("per_picture"), median(seconds)), (say("slowest"), max(seconds))]
+    rows.append((say("this_run"), report.timing.pictures))
+    return [(name, f"{value:.2f} s" if value < 100 else f"{value:,.0f} s") for name, value in rows]
+
+
+def provenance(report: Report, say: Messages) -> list[tuple[str, str]]:
+    """Method, model, and every remark that the results carry; with counts where results differ."""
+    card = report.card
+    rows = [
+        (say("method"), report.method),
+        (say("switches"), say("plain" if report.plain else "automatic")),
+        (say("seed"), str(report.seed)),
+        (say("model"), f"{card.name}: {card.summary}"),
+        (say("parameters"), f"{card.parameters:,}" if card.parameters else "-"),
+        (say("licence"), card.licence),
+        (say("source"), card.source),
+    ]
+    if card.note:
+        rows.append((say("note"), card.note))
+    remarks: dict[str, Counter[str]] = {}
+    for record in report.usable:
+        for key, value in record.provenance.items():
+            remarks.setdefault(key, Counter())[str(value)] += 1
+    said = {"method", "model", "seed"}
+    rows += [(key, _values(values, say)) for key, values in remarks.items() if key not in said]
+    return rows
+
+
+def _values(values: Counter[str], say: Messages) -> str:
+    """The one value, or the most frequent ones with their counts."""
+    if len(values) == 1:
+        return next(iter(values))
+    listed = [say("of_pictures", value=value, count=count) for value, count in values.most_common(4)]
+    return "; ".join(listed) + ("; ..." if len(values) > len(listed) else "")
+
+
+def _outlined(reference: Reference) -> Any:
+    picture = Picture(reference.picture.pixels, reference.picture.name)
+    marked = Segments(picture.size, (Segment(reference.mask, 1.0, ""),))
+    line = max(2, round(max(picture.size) / 200))
+    return draw_overlay(picture, marked, alpha=0.15, line=line)

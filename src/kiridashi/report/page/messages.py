@@ -1,0 +1,29 @@
+"""The texts of the report, from one table for all languages."""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+LANGUAGES = ("en", "ja")
+
+
+class Messages:
+    """The texts in one language.
+
+    Args:
+        language: one of `LANGUAGES`.
+    """
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._texts = {key: each[language] for key, each in _table().items()}
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text of a key, filled in; whole numbers get their thousands separated."""
+        shown = {name: f"{value:,}" if type(value) is int else value for name, value in values.items()}
+        return self._texts[key].format(**shown)
+
+
+@cache
+def _table() -> dict[str, dict[str, str]]:
+    return tomllib.loads(files(__package__).joinpath("messages.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,64 @@
+"""Lay the report out as HTML."""
+
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kiridashi import __version__
+from kiridashi.data.atomic import write_text
+from kiridashi.report.page import content
+from kiridashi.report.page.messages import Messages
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+def write_report(path: str | Path, report: content.Report, language: str = "en") -> None:
+    """Render the report and write it atomically.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    write_text(path, render(report, language))
+
+
+def render(report: content.Report, language: str = "en") -> str:
+    """The report as one HTML document without external resources.
+
+    Args:
+        report: what it says.
+        language: one of `LANGUAGES`.
+    """
+    say = Messages(language)
+    cards = content.cards(report)
+    usable = report.usable
+    return _template().render(
+        say=say,
+        language=language,
+        counts=content.counts(report, say),
+        references=content.reference_pictures(report.references),
+        more_references=max(0, len(report.references) - content.SHOWN_REFERENCES),
+        negatives=content.negative_pictures(report.negatives),
+        more_negatives=max(0, len(report.negatives) - content.SHOWN_NEGATIVES),
+        histogram=content.histogram(report),
+        plain=report.plain,
+        cards=cards,
+        rest=usable[len(cards) :],
+        total=len(usable),
+        failed=report.failed,
+        times=content.times(report, say),
+        provenance=content.provenance(report, say),
+        version=__version__,
+        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+    )
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, StrictUndefined
+
+    source = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(source)

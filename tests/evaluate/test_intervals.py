@@ -1,0 +1,73 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kiridashi.core.errors import UsageError
+from kiridashi.evaluate.intervals import bootstrap_mean, paired_difference
+
+SAMPLE = np.random.default_rng(3).normal(0.5, 0.2, 400)
+
+
+def test_width_agrees_with_the_standard_error() -> None:
+    interval = bootstrap_mean(SAMPLE)
+    half = 1.96 * SAMPLE.std() / np.sqrt(SAMPLE.size)
+    assert interval.mean == pytest.approx(SAMPLE.mean())
+    assert interval.high - interval.mean == pytest.approx(half, rel=0.08)
+    assert interval.mean - interval.low == pytest.approx(half, rel=0.08)
+    assert interval.count == 400
+
+
+def test_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    intervals = [bootstrap_mean(rng.exponential(1.0, 60), resamples=400, seed=i) for i in range(200)]
+    covered = np.mean([interval.low <= 1.0 <= interval.high for interval in intervals])
+    assert 0.86 <= covered <= 0.98
+
+
+def test_higher_level_is_wider() -> None:
+    narrow, wide = bootstrap_mean(SAMPLE, level=0.5), bootstrap_mean(SAMPLE, level=0.99)
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_seed_decides() -> None:
+    assert bootstrap_mean(SAMPLE, seed=1) == bootstrap_mean(SAMPLE, seed=1)
+    assert bootstrap_mean(SAMPLE, seed=1) != bootstrap_mean(SAMPLE, seed=2)
+
+
+def test_one_value_has_no_spread() -> None:
+    interval = bootstrap_mean([0.25])
+    assert (interval.mean, interval.low, interval.high) == (0.25, 0.25, 0.25)
+
+
+def test_number_of_resamples_needs_not_fill_the_chunks() -> None:
+    assert bootstrap_mean(SAMPLE, resamples=1500).mean == pytest.approx(SAMPLE.mean())
+
+
+def test_pairing_shows_a_small_steady_lead() -> None:
+    difference = paired_difference(SAMPLE + 0.01, SAMPLE)
+    assert difference.low == pytest.approx(0.01)
+    assert difference.high == pytest.approx(0.01)
+    unpaired = bootstrap_mean(SAMPLE + 0.01).low - bootstrap_mean(SAMPLE).high
+    assert unpaired < 0 < difference.low
+
+
+@pytest.mark.parametrize("values", [[], [0.5, float("nan")], [[0.1, 0.2]]])
+def test_values_that_have_no_mean_are_refused(values: Any) -> None:
+    with pytest.raises(UsageError, match="finite"):
+        bootstrap_mean(values)
+
+
+@pytest.mark.parametrize("options", [{"level": 0.0}, {"level": 1.0}, {"resamples": 0}])
+def test_impossible_settings_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="level"):
+        bootstrap_mean(SAMPLE, **options)
+
+
+def test_pairs_need_one_length() -> None:
+    with pytest.raises(UsageError, match="one length"):
+        paired_difference([0.1, 0.2], [0.1])
+
+
+def test_text_gives_mean_and_ends() -> None:
+    assert str(bootstrap_mean([0.5, 0.5])) == "0.500 [0.500, 0.500]"

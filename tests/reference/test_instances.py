@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from kiridashi.core.mask import Bitmap, Mask
+from kiridashi.reference.instances import ObjectSize, mean_inside, split_instances
+
+SIZE = (100, 140)
+
+
+def discs(*centres: tuple[int, int], radius: float = 12) -> Bitmap:
+    rows, columns = np.ogrid[: SIZE[0], : SIZE[1]]
+    full = np.zeros(SIZE, dtype=bool)
+    for y, x in centres:
+        full |= (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+    return full
+
+
+def test_object_size_knows_one_size_from_many() -> None:
+    same = ObjectSize.of([Mask.from_array(discs((30, 30), (60, 100)))])
+    assert same.uniform
+    assert same.typical == pytest.approx(np.pi * 144 / (100 * 140), rel=0.05)
+    assert not ObjectSize.of([Mask.from_array(discs((30, 30)))]).uniform
+    mixed = [Mask.from_array(discs((50, 50), radius=r)) for r in (8, 14, 25)]
+    assert not ObjectSize.of(mixed).uniform
+
+
+def test_objects_come_apart_best_first() -> None:
+    size = ObjectSize.of([Mask.from_array(discs((30, 30)))])
+    probability = np.where(discs((30, 30)), 0.7, 0.1).astype(np.float32)
+    probability[discs((60, 100))] = 0.9
+    found = split_instances(probability, size, "part")
+    assert [segment.mask for segment in found] == [
+        Mask.from_array(discs((60, 100))),
+        Mask.from_array(discs((30, 30))),
+    ]
+    assert [segment.score for segment in found] == pytest.approx([0.9, 0.7])
+    assert {segment.label for segment in found} == {"part"}
+
+
+def test_specks_fall_and_small_holes_close() -> None:
+    size = ObjectSize.of([Mask.from_array(discs((30, 30)))])
+    full = discs((30, 30))
+    full[29:31, 29:31] = False
+    full[80, 130] = True
+    (only,) = split_instances(full.astype(np.float32), size, "part")
+    assert only.mask == Mask.from_array(discs((30, 30)))
+
+
+def test_touching_objects_of_one_size_are_parted() -> None:
+    size = ObjectSize.of([Mask.from_array(discs((25, 25), (70, 110)))])
+    touching = discs((50, 40), (50, 62), (50, 84)).astype(np.float32)
+    found = split_instances(touching, size, "part")
+    assert len(found) == 3
+    assert sum(segment.mask.area for segment in found) == int(touching.sum())
+
+
+def test_nothing_above_one_half_is_nothing() -> None:
+    size = ObjectSize.of([Mask.from_array(discs((30, 30)))])
+    assert split_instances(np.full(SIZE, 0.4, np.float32), size, "part") == []
+    assert mean_inside(np.ones(SIZE, np.float32), Mask.empty(SIZE)) == 0.0
