@@ -25,20 +25,23 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from peers import stock_grid as stock
-from peers.lively_decoder import enliven, mark, thresholds
+from torch.nn import functional
 from transformers import Sam2VideoConfig, Sam2VideoModel
 
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
+from kiridashi.data.pictures import read_picture
 from kiridashi.models.catalogue import find_card
 from kiridashi.models.grid import FoldedDecoder, Gallery, GridSettings, gallery
 from kiridashi.models.grid import gallery as fast
 from kiridashi.models.grid.zoom import Patch
 from kiridashi.models.loading import load_model
 from kiridashi.models.promptable import Features, PromptableModel
+from peers import stock_grid as stock
+from peers.lively_decoder import enliven, mark, thresholds
 
 RANDOM_TINY = "sam2.1-tiny-random"
+LIVELY = "random decoder made lively; thresholds at quantiles: 25 % of masks pass, 60 % of these are stable"
 # Idle threads must sleep, or two of them collapse beside another busy process. Read when torch loads.
 WAIT_POLICY = "OMP_WAIT_POLICY"
 
@@ -74,8 +77,7 @@ def prepare(name: str, picture: Picture, grid: int) -> Contest:
     enliven(model, features)
     iou, stability = thresholds(model, features)
     settings = GridSettings(grid, predicted_iou=iou, stability=stability)
-    weights = "random decoder made lively, thresholds at quantiles (25 % of masks pass, 60 % of these are stable)"
-    return Contest(model, features, settings, weights, seconds)
+    return Contest(model, features, settings, LIVELY, seconds)
 
 
 def _random_tiny() -> PromptableModel:
@@ -101,10 +103,8 @@ def measure(contest: Contest, repeats: int) -> tuple[dict[str, Any], dict[str, A
             results[name] = run()
             wall[name].append(time.perf_counter() - start)
             cpu[name].append(time.process_time() - used)
-    seconds = {
-        name: {"wall_s": statistics.median(wall[name]), "cpu_s": statistics.median(cpu[name])} for name in sides
-    }
-    return results, seconds
+    median = statistics.median
+    return results, {name: {"wall_s": median(wall[name]), "cpu_s": median(cpu[name])} for name in sides}
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def breakdown(contest: Contest) -> dict[str, dict[str, float]]:
     parts = {
         "fast": _parts(targets, lambda: gallery(contest.model, contest.features, contest.settings)),
         "stock": _parts(
-            [(stock, "decode_points", "decoder"), (stock.F, "interpolate", "upscaling to the picture")],
+            [(stock, "decode_points", "decoder"), (functional, "interpolate", "upscaling to the picture")],
             lambda: stock.stock_grid(contest.model, contest.features, contest.settings),
         ),
     }
@@ -215,29 +215,30 @@ def _machine() -> dict[str, Any]:
 
 def report(record: dict[str, Any]) -> None:
     height, width = record["picture"]
-    seconds, fast_side, skipping = record["seconds"], record["fast"], record["skip_covered"]
-    print(f"{record['model']} at {record['input']} px, picture {width} x {height}, grid {record['grid']} a side")
+    side, fast_side, skipping = record["grid"], record["fast"], record["skip_covered"]
+    print(f"{record['model']} at {record['input']} px, picture {width} x {height}, grid {side} x {side}")
     print(f"weights: {record['weights']}")
     print(f"thresholds: predicted IoU {record['predicted_iou']:.3f}, stability {record['stability']:.3f}")
-    print(f"encode   {record['encode_s']:8.2f} s (once, for both)")
-    for side, figures in seconds.items():
-        print(f"{side:12s} {figures['wall_s']:8.2f} s wall {figures['cpu_s']:8.2f} s processor")
+    print(f"encode       {record['encode_s']:8.2f} s (once, for all)")
+    for name, figures in record["seconds"].items():
+        print(f"{name:12s} {figures['wall_s']:8.2f} s wall {figures['cpu_s']:8.2f} s processor")
     print(f"fast is {record['ratio']:.1f} times faster (processor time: {record['ratio_cpu']:.1f})")
-    print(f"masks: stock {record['stock_masks']}, fast {fast_side['masks']}, mean IoU {fast_side['mean_iou']:.4f}")
+    print(f"masks: stock {record['stock_masks']}, fast {fast_side['masks']}")
+    print(f"mean IoU of stock's masks with fast's: {fast_side['mean_iou']:.4f}")
     print(
-        f"skip_covered: {skipping['decoded_points']} points decoded, {skipping['ratio_to_fast']:.1f} times faster "
-        f"than fast, {skipping['masks']} masks, recall of stock's masks "
+        f"skip_covered: {skipping['decoded_points']} points decoded, {skipping['masks']} masks, "
+        f"{skipping['ratio_to_fast']:.1f} times faster than fast, recall of stock's masks "
         f"{skipping['recall_at_0.5']:.2f} at IoU 0.5, {skipping['recall_at_0.9']:.2f} at 0.9"
     )
-    for side, parts in record["breakdown_s"].items():
-        print(f"where {side} spends its time:")
+    for name, parts in record["breakdown_s"].items():
+        print(f"where {name} spends its time:")
         for label, spent in parts.items():
             print(f"  {label:34s} {spent:8.3f} s")
 
 
 def _picture(path: Path | None) -> Picture:
     if path is not None:
-        return Picture.open(path)
+        return read_picture(path)
     from skimage import data
 
     return Picture(data.coffee(), name="coffee")
@@ -247,7 +248,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="compact", help=f"compact, {RANDOM_TINY}, or any model of the catalogue")
+    parser.add_argument(
+        "--model", default="compact", help=f"compact, {RANDOM_TINY}, or any model of the catalogue"
+    )
     parser.add_argument("--grid", type=int, default=16, help="points a side")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)

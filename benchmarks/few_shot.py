@@ -9,7 +9,8 @@ cumulative mIoU sums over each class first, as the CD-FSS protocol does. Absent 
 empty predictions. Differences are paired by episode.
 
 With `--cache DIR` the baselines' predictions and the encodings of pictures are kept on disk. A cached
-prediction keeps the seconds it took when it was made: time methods without a cache, on an idle machine.
+prediction keeps the seconds it took when it was made. Methods in one run share the encodings of the last
+pictures, which the first pays for: for timings run one method at a time, without a cache, on an idle machine.
 """
 
 import argparse
@@ -303,6 +304,10 @@ def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def numbers(text: str) -> list[int]:
+    return [int(part) for part in _names(text)]
+
+
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -311,7 +316,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--data", type=Path, default=Path("../shared/data"), help="folder that holds the sets"
     )
     parser.add_argument("--sets", type=_names, default=list(SETS))
-    parser.add_argument("--shots", type=_names, default=["1", "5"])
+    parser.add_argument("--shots", type=numbers, default=[1, 5])
     parser.add_argument("--episodes", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--methods", type=_names, default=["prototype", "forest", "cosine"])
@@ -333,7 +338,7 @@ def run(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
     for name in options.sets:
         source = FewShotSet(options.data / name)
         cache = PredictionCache(options.cache, model, options.data / name) if options.cache else None
-        for shots in map(int, options.shots):
+        for shots in options.shots:
             episodes = sample_episodes(source, shots, options.episodes, options.seed)
             outcomes = run_set(source, episodes, options.methods, model, cache, console)
             rows += summarise(source.name, shots, outcomes)

@@ -20,7 +20,7 @@ from kiridashi.models.promptable import Features, PromptableModel
 from peers.stock_grid import decode_points
 
 RADII = (0.08, 0.13, 0.22)
-LOGIT = 16.0
+LOGIT = 30.0
 BUMP = 4.0
 TEXTURE = 0.15
 IOU_SPREAD = 4.0
@@ -54,7 +54,7 @@ def enliven(model: PromptableModel, features: Features, seed: int = 0) -> None:
 def thresholds(
     model: PromptableModel, features: Features, passing: float = 0.25, stable: float = 0.6, seed: int = 1
 ) -> tuple[float, float]:
-    """Predicted IoU that a share of masks passes, and the stability (offset 1) that a share of those reaches."""
+    """Predicted IoU that a share of masks passes, and stability (offset 1) that a share of those reaches."""
     points = torch.rand(64, 2, generator=torch.Generator().manual_seed(seed)) * model.card.image_size
     with torch.inference_mode():
         logits, iou, _ = decode_points(model, features, points)
@@ -72,7 +72,8 @@ def _mask_tokens(model: PromptableModel, features: Features, points: Tensor) -> 
     )
     decoder = FoldedDecoder(net.mask_decoder)
     position = net.get_image_wide_positional_embeddings()
-    picture = decoder.share(model.image_embedding(features) + dense[:1], position, features.levels[:2])
+    levels = features.levels[0], features.levels[1]
+    picture = decoder.share(model.image_embedding(features) + dense[:1], position, levels)
     return torch.cat([decoder.mask_tokens(decoder.attend(picture, part)) for part in sparse[:, 0].split(16)])
 
 
@@ -98,11 +99,12 @@ def _vectors(points: Tensor, radius: float, channels: int) -> Tensor:
     hills = LOGIT * (2 * torch.exp(-distance / (1.44 * radius**2)) - 1)
     gram = basis.T @ basis
     gram += 1e-4 * gram.diagonal().mean() * torch.eye(channels)
-    return torch.linalg.solve(gram, basis.T @ hills).T
+    weights: Tensor = torch.linalg.solve(gram, basis.T @ hills)
+    return weights.T
 
 
 def _hidden(head: Any, tokens: Tensor) -> Tensor:
-    hidden = head.activation(head.proj_in(tokens))
+    hidden: Tensor = head.activation(head.proj_in(tokens))
     for layer in head.layers:
         hidden = head.activation(layer(hidden))
     return hidden

@@ -5,7 +5,6 @@ no least area): every mask of every point is upscaled to the picture, then come 
 stability, boxes and box suppression. It is the yardstick for the fast grid, of its masks and of its time.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,35 +37,32 @@ class StockMasks:
 
 
 @torch.inference_mode()
-def stock_grid(
-    model: PromptableModel, features: Features, settings: GridSettings, progress: Callable[[], None] | None = None
-) -> StockMasks:
+def stock_grid(model: PromptableModel, features: Features, settings: GridSettings) -> StockMasks:
     """Segment everything the plain way.
 
     Args:
         model: any of the SAM 2 family.
         features: of the picture.
         settings: the thresholds; `skip_covered` and `batch` are not known here.
-        progress: called after each batch.
     """
     height, width = features.size
     side = (torch.arange(settings.points_per_side) + 0.5) / settings.points_per_side
     y, x = torch.meshgrid(side, side, indexing="ij")
     points = torch.stack([x.flatten(), y.flatten()], dim=1) * model.card.image_size
     parts = []
-    for batch in points.split(POINTS_PER_BATCH):
+    for batch in torch.split(points, POINTS_PER_BATCH):
         logits, iou, tokens = decode_points(model, features, batch)
         full = F.interpolate(logits, size=(height, width), mode="bilinear", align_corners=False)
         parts.append(_filter(full.flatten(0, 1), iou.flatten(), tokens.flatten(0, 1), settings))
-        if progress:
-            progress()
     masks, iou, stability, tokens = (torch.cat(column) for column in zip(*parts, strict=True))
     boxes = np.array([_box(mask) for mask in masks], dtype=np.float64).reshape(-1, 4)
     kept = box_nms(boxes, iou.numpy().astype(np.float64), settings.box_iou).tolist()
     return StockMasks(masks[kept], iou[kept], stability[kept], tokens[kept])
 
 
-def decode_points(model: PromptableModel, features: Features, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def decode_points(
+    model: PromptableModel, features: Features, points: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """(B, 3, h, w) logits, (B, 3) predicted IoU and (B, 3, C) tokens of (B, 2) points in input pixels."""
     net = model.net
     labels = torch.ones(1, len(points), 1, dtype=torch.int32)

@@ -115,6 +115,17 @@ def test_a_video_folder_loads_with_all_its_parts(
     assert same_masks(model, tiny_sam2, make_clip(1)[0])
 
 
+@pytest.mark.parametrize("model_type", ["sam2_video", "sam2"])
+def test_a_fetched_model_loads_with_its_memory(
+    folder: Path, tiny_sam2: PromptableModel, monkeypatch: pytest.MonkeyPatch, model_type: str
+) -> None:
+    change_config(folder, model_type=model_type)
+    monkeypatch.setattr(loading, "cached_folder", lambda card: folder)
+    model = load_model("sam2.1-tiny")
+    assert model.card == find_card("sam2.1-tiny")
+    assert model.net.state_dict().keys() == tiny_sam2.net.state_dict().keys()
+
+
 def test_an_image_folder_loads_for_pictures_only(
     tiny_sam2: PromptableModel, make_clip: Callable[..., list[Picture]], tmp_path: Path
 ) -> None:

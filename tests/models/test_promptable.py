@@ -173,10 +173,8 @@ def test_a_prior_may_have_any_size(tiny_sam2: PromptableModel, scene: Picture, s
 
 
 def test_a_certain_prior_stays_within_the_decoders_range(tiny_sam2: PromptableModel, scene: Picture) -> None:
-    decoded = tiny_sam2.decode(
-        tiny_sam2.encode(scene),
-        [Prompt(prior=np.eye(32, dtype=np.float32)), Prompt(prior=np.zeros((8, 8), dtype=np.float32))],
-    )
+    certain = [Prompt(prior=np.eye(32, dtype=np.float32)), Prompt(prior=np.zeros((8, 8), dtype=np.float32))]
+    decoded = tiny_sam2.decode(tiny_sam2.encode(scene), certain)
     assert decoded.logits.isfinite().all()
 
 

@@ -15,7 +15,7 @@ BareSite = Callable[..., Picture]
 
 @pytest.fixture(scope="session")
 def disc_site() -> DiscSite:
-    """`disc_site(seed, discs=1, size=(120, 160))`: red discs of one size on speckled green, with their mask."""
+    """`disc_site(seed, discs=1, size=(120, 160))`: red discs on speckled green, with their mask."""
 
     def make(seed: int, discs: int = 1, size: tuple[int, int] = (120, 160)) -> Reference:
         rng = np.random.default_rng(seed)

@@ -40,7 +40,8 @@ def _options(
         bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help=f"Show tracebacks (or set {DEBUG_VARIABLE}=1); works after a verb too.")
+        bool,
+        typer.Option("--debug", help=f"Show tracebacks (or set {DEBUG_VARIABLE}=1); works after a verb too."),
     ] = False,
 ) -> None:
     """Options of every verb; `main` has taken --debug out before."""
@@ -102,7 +103,9 @@ def _explain(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     if isinstance(error, _CommandLineError):
-        tell(_command_line_text(error))
+        # A verb on its own: its help says more than an error would.
+        is_help = type(error).__name__ == "NoArgsIsHelpError"
+        tell(str(error), kind="") if is_help else tell(_command_line_text(error))
         return ExitCode.WRONG_USE
     if isinstance(error, KiridashiError):
         tell(str(error))
@@ -111,19 +114,24 @@ def _explain(error: BaseException) -> int:
         tell("not enough memory; close other programs or use smaller pictures")
         return ExitCode.DEFECT
     reason = str(error).splitlines()[0] if str(error) else "no message"
-    tell(f"{type(error).__name__}: {reason}\nthis is a defect of Kiridashi; add --debug to see where", "defect")
+    tell(
+        f"{type(error).__name__}: {reason}\nthis is a defect of Kiridashi; add --debug to see where", "defect"
+    )
     return ExitCode.DEFECT
 
 
 def _command_line_text(error: Exception) -> str:
-    """What is wrong with the command line, the nearest name, and where the help is; no full stops."""
+    """What is wrong with the command line, the nearest name, and where the help is, on one line."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "kiridashi"
-    text = str(getattr(error, "format_message", error.__str__)()).strip().rstrip(".")
-    first, _, rest = text.partition("\n")
-    if first.startswith("No such command") and "mean" not in first:
-        verb = first.split("'")[1]
-        near = nearest(verb, context.command.commands) if context is not None else None
-        first += f"; did you mean {near}" if near else ""
-    first = first[:1].lower() + first[1:]
-    return f"{' '.join([first, rest]).strip()} (see {path} --help)"
+    option = getattr(error, "option_name", None)
+    if hasattr(error, "possibilities") and option is not None:
+        known = [name for parameter in context.command.params for name in parameter.opts] if context else []
+        text = f"no such option: {option}{_hint(nearest(option, known))}"
+    else:
+        text = " ".join(str(getattr(error, "format_message", error.__str__)()).split()).rstrip(".")
+    return f"{text[:1].lower()}{text[1:]} (see {path} --help)"
+
+
+def _hint(name: str | None) -> str:
+    return f"; did you mean {name}?" if name else ""

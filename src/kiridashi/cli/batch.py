@@ -34,7 +34,12 @@ class Outcome:
 
 
 def run_batch(
-    folder: RunFolder, targets: Sequence[Target], work: Callable[[Picture], Segments], *, quiet: bool, verb: str
+    folder: RunFolder,
+    targets: Sequence[Target],
+    work: Callable[[Picture], Segments],
+    *,
+    quiet: bool,
+    verb: str,
 ) -> Outcome:
     """Do `work` on every target that has no result yet.
 

@@ -157,7 +157,9 @@ def _cut_line(line: PromptLine, picture: Picture, batch: _Batch, model: Any) -> 
     except Exception as error:
         if wants_debug():
             raise
-        batch.fail(line.id, str(line.image), f"unexpected {type(error).__name__}: {one_line(reason_of(error))}")
+        batch.fail(
+            line.id, str(line.image), f"unexpected {type(error).__name__}: {one_line(reason_of(error))}"
+        )
         return
     path = batch.out / MASKS / f"{line.id}{MASK_SUFFIX}"
     write_mask(path, segments.union())
@@ -165,7 +167,16 @@ def _cut_line(line: PromptLine, picture: Picture, batch: _Batch, model: Any) -> 
     batch.how = facts["masks"]
     batch.done += 1
     seconds = round(time.perf_counter() - started, 4)
-    batch.note({"id": line.id, "image": str(line.image), "mask": f"{MASKS}/{path.name}", **facts, "seconds": seconds, "error": None})
+    batch.note(
+        {
+            "id": line.id,
+            "image": str(line.image),
+            "mask": f"{MASKS}/{path.name}",
+            **facts,
+            "seconds": seconds,
+            "error": None,
+        }
+    )
 
 
 def _facts(segments: Segments) -> dict[str, Any]:
@@ -223,7 +234,10 @@ def _tell(batch: _Batch, seconds: float, *, quiet: bool, as_json: bool) -> int:
         }
         print(json.dumps(told))
     elif not quiet:
-        print(f"{batch.done} masks in {batch.out / MASKS}, {seconds:.1f} s" + (f" ({batch.how})" if batch.how else ""))
+        print(
+            f"{batch.done} masks in {batch.out / MASKS}, {seconds:.1f} s"
+            + (f" ({batch.how})" if batch.how else "")
+        )
     for name, reason in batch.failed:
         tell(f"{name}: {reason}", "not done")
     return code

@@ -14,8 +14,12 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = Path("demo-out"),
-    language: Annotated[str, typer.Option("--language", metavar="en|ja", help="Language of the report.")] = "en",
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = Path(
+        "demo-out"
+    ),
+    language: Annotated[
+        str, typer.Option("--language", metavar="en|ja", help="Language of the report.")
+    ] = "en",
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kiridashi.cli.failures import ExitCode
@@ -95,8 +95,11 @@ def _together(truth: Sequence[Mask], found: Record) -> float:
     return union.iou(found.segments().union())
 
 
-def _tell(told: dict[str, object], results: Path, command: str) -> None:
-    print(f"{told['coins_in_photograph']} coins in the photograph: {told['coins_in_reference']} marked, {told['coins_to_find']} to find")
+def _tell(told: Mapping[str, object], results: Path, command: str) -> None:
+    print(
+        f"{told['coins_in_photograph']} coins in the photograph: "
+        f"{told['coins_in_reference']} marked, {told['coins_to_find']} to find"
+    )
     print(f"found {told['found']}, of which {told['right']} right; mean IoU {told['mean_iou']:.3f}")
     print(f"a photograph of bricks, for comparison: {told['bricks']}")
     print(f"{told['seconds']} s; the report: {told['report']}")

@@ -9,13 +9,15 @@ from kiridashi.cli import options
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("everything", no_args_is_help=True)(everything)
+    app.command("everything")(everything)
 
 
 def everything(
     targets: options.Targets,
     out: options.OutFolder,
-    grid: Annotated[int, typer.Option("--grid", metavar="N", min=1, max=128, help="Ask at N x N points.")] = 16,
+    grid: Annotated[
+        int, typer.Option("--grid", metavar="N", min=1, max=128, help="Ask at N x N points.")
+    ] = 16,
     model: options.ModelName = "compact",
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,

@@ -11,7 +11,14 @@ from kiridashi.report.folder import ANNOTATIONS, OVERLAYS, RESULTS, RunFolder
 
 
 def run_everything(
-    arguments: Sequence[str], out: Path, grid: int, model_name: str, *, resume: bool, overwrite: bool, quiet: bool
+    arguments: Sequence[str],
+    out: Path,
+    grid: int,
+    model_name: str,
+    *,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
 ) -> tuple[Summary, str]:
     """All masks of the targets.
 
@@ -26,7 +33,12 @@ def run_everything(
 
     card = find_card(model_name)
     targets = find_targets(arguments, exclude=[out])
-    settings = {"command": "everything", "model": card.name, "model file": card.sha256 or card.source, "grid": grid}
+    settings = {
+        "command": "everything",
+        "model": card.name,
+        "model file": card.sha256 or card.source,
+        "grid": grid,
+    }
     folder = RunFolder.open(out, settings, resume=resume, overwrite=overwrite, with_masks=False)
 
     from kiridashi.models.everything import everything, interim_note

@@ -7,15 +7,17 @@ import typer
 
 from kiridashi.cli import options
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A model of the list, or a model folder.", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="A model of the list, or a model folder.", show_default=False)
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
     verbs = typer.Typer(no_args_is_help=True, help="List, show or fetch models.", rich_markup_mode=None)
     verbs.command("list")(list_models)
-    verbs.command("show", no_args_is_help=True)(show)
-    verbs.command("fetch", no_args_is_help=True)(fetch)
+    verbs.command("show")(show)
+    verbs.command("fetch")(fetch)
     app.add_typer(verbs, name="models")
 
 
@@ -27,7 +29,13 @@ def list_models(as_json: options.AsJson = False) -> None:
         print(json.dumps([card.to_dict() for card in cards().values()]))
         return
     rows = [
-        (card.name, f"{card.parameters / 1e6:.1f} M", f"{card.image_size} px", "here" if card.is_cached else "to fetch", card.summary)
+        (
+            card.name,
+            f"{card.parameters / 1e6:.1f} M",
+            f"{card.image_size} px",
+            "here" if card.is_cached else "to fetch",
+            card.summary,
+        )
         for card in cards().values()
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]

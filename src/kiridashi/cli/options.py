@@ -6,15 +6,28 @@ from typing import Annotated
 import typer
 
 ModelName = Annotated[
-    str, typer.Option("--model", metavar="NAME", help="A model of `kiridashi models list`, or a model folder.")
+    str,
+    typer.Option("--model", metavar="NAME", help="A model of `kiridashi models list`, or a model folder."),
 ]
-OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.", show_default=False)]
+OutFolder = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Folder for the results.", show_default=False)
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON summary on standard output.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run that DIR holds; finished pictures are skipped.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the results of the run that DIR holds.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything that draws numbers.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run that DIR holds; finished pictures are skipped.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the results of the run that DIR holds.")
+]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything that draws numbers.")
+]
 Targets = Annotated[
     list[str],
-    typer.Argument(metavar="TARGET...", help="Pictures, folders of pictures, or patterns such as 'photos/*.jpg'.", show_default=False),
+    typer.Argument(
+        metavar="TARGET",
+        help="Pictures, folders of pictures, or patterns such as 'photos/*.jpg'.",
+        show_default=False,
+    ),
 ]

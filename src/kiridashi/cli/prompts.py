@@ -60,9 +60,7 @@ def parse_box(text: str) -> Box:
     return x0, y0, x1, y1
 
 
-def make_prompt(
-    picture: Picture, points: Sequence[Point], box: Box | None, prior: Path | None
-) -> Prompt:
+def make_prompt(picture: Picture, points: Sequence[Point], box: Box | None, prior: Path | None) -> Prompt:
     """A prompt for a picture.
 
     Raises:
@@ -115,7 +113,13 @@ def _plain_id(value: object) -> str:
         raise InputError('"id" is missing or is neither a text nor a whole number')
     name = str(value)
     printable = name.isprintable() and not _FORBIDDEN & set(name)
-    if not name.strip(" .") or name != name.strip() or name.startswith(".") or name.endswith(".") or not printable:
+    if (
+        not name.strip(" .")
+        or name != name.strip()
+        or name.startswith(".")
+        or name.endswith(".")
+        or not printable
+    ):
         raise InputError(f"the id {name[:60]!r} cannot be a file's name; use letters, digits, - and _")
     if len(name.encode("utf-8", "replace")) > MAX_ID_BYTES:
         raise InputError(f"the id {name[:20]!r}... is longer than {MAX_ID_BYTES} bytes")

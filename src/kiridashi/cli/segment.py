@@ -12,21 +12,27 @@ Language = Annotated[str, typer.Option("--language", metavar="en|ja", help="Lang
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("segment", no_args_is_help=True)(segment)
+    app.command("segment")(segment)
 
 
 def segment(
     targets: options.Targets,
     reference: Annotated[
         list[Path],
-        typer.Option("--reference", metavar="PICTURE", help="A picture with the object. Repeat for more.", show_default=False),
+        typer.Option(
+            "--reference",
+            metavar="PICTURE",
+            help="A picture with the object. Repeat for more.",
+            show_default=False,
+        ),
     ],
     mask: Annotated[
         list[Path],
         typer.Option(
             "--mask",
             metavar="FILE",
-            help="Its mask: a picture (non-zero is inside), or a COCO or LabelMe file. One for each reference, in order.",
+            help="Its mask: a picture (non-zero is inside), or a COCO or LabelMe file. "
+            "One for each reference, in order.",
             show_default=False,
         ),
     ],
@@ -36,18 +42,21 @@ def segment(
         typer.Option(
             "--negative",
             metavar="PICTURE",
-            help="A picture without the object, of a look-alike for instance (or a folder of such). Repeat for more.",
+            help="A picture without the object, of a look-alike for instance (or a folder of such). "
+            "Repeat for more.",
         ),
     ] = None,
     model: options.ModelName = "compact",
-    method: Annotated[str, typer.Option("--method", metavar="NAME", help="prototype or concat.")] = "prototype",
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="prototype or concat.")
+    ] = "prototype",
     everything_off: Annotated[
         bool,
         typer.Option(
             "--everything-off",
-            help="Switch off all that is added to the plain result: the verdict whether the object is there at "
-            "all, the check against the references, and the split into instances. Every picture then gets its "
-            "best guess as one mask.",
+            help="Switch off all that is added to the plain result: the verdict whether the object is "
+            "there at all, the check against the references, and the split into instances. "
+            "Every picture then gets its best guess as one mask.",
         ),
     ] = False,
     seed: options.Seed = 0,

@@ -141,7 +141,13 @@ class SegmentJob:
         write_report(folder.path / REPORT, report, self.language)
 
     def _summary(self, outcome: Outcome, learning: float) -> Summary:
-        names = {"masks": MASKS, "overlays": OVERLAYS, "annotations": ANNOTATIONS, "results": RESULTS, "report": REPORT}
+        names = {
+            "masks": MASKS,
+            "overlays": OVERLAYS,
+            "annotations": ANNOTATIONS,
+            "results": RESULTS,
+            "report": REPORT,
+        }
         return Summary(
             command="segment",
             out=self.out,

@@ -45,9 +45,7 @@ def coins() -> Coins:
     with as_file(files(__package__).joinpath("coin_labels.png")) as path:
         labels = read_label_map(path)
     above, below = labels[:FIRST_ROW_BELOW], labels[FIRST_ROW_BELOW:]
-    reference = Reference(
-        Picture(pixels[:FIRST_ROW_BELOW], "reference.png"), Mask.from_array(above > 0)
-    )
+    reference = Reference(Picture(pixels[:FIRST_ROW_BELOW], "reference.png"), Mask.from_array(above > 0))
     truth = tuple(label_mask(below, number) for number in np.unique(below[below > 0]).tolist())
     return Coins(reference, Picture(pixels[FIRST_ROW_BELOW:], "coins.png"), truth)
 

@@ -37,7 +37,9 @@ def cut(model: PromptableModel, picture: Picture, prompt: Prompt) -> Segments:
         return _result(picture, grabcut(picture, prompt), 1.0, interim_note(model))
     decoded = model.refine(model.encode(picture), prompt)
     best = int(decoded.best()[0])
-    return _result(picture, decoded.mask(0, best), float(decoded.iou[0, best]), f"decoder of {model.card.name}")
+    return _result(
+        picture, decoded.mask(0, best), float(decoded.iou[0, best]), f"decoder of {model.card.name}"
+    )
 
 
 def interim_note(model: PromptableModel) -> str:
@@ -54,10 +56,13 @@ def _check_inside(picture: Picture, prompt: Prompt) -> None:
     height, width = picture.size
     for x, y, _ in prompt.points:
         if not (0 <= x < width and 0 <= y < height):
-            raise InputError(f"the point {x:g},{y:g} lies outside of the picture of {width} x {height} pixels")
+            raise InputError(
+                f"the point {x:g},{y:g} lies outside of the picture of {width} x {height} pixels"
+            )
     if prompt.box is not None:
         x0, y0, x1, y1 = prompt.box
         if x0 >= width or y0 >= height or x1 <= 0 or y1 <= 0:
             raise InputError(
-                f"the box {x0:g},{y0:g},{x1:g},{y1:g} lies outside of the picture of {width} x {height} pixels"
+                f"the box {x0:g},{y0:g},{x1:g},{y1:g} lies outside of the picture "
+                f"of {width} x {height} pixels"
             )

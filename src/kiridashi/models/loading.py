@@ -41,8 +41,8 @@ def load_model(name: str = DEFAULT_MODEL) -> PromptableModel:
 def load_folder(folder: Path, card: ModelCard) -> Any:
     """The network of a folder in the transformers format, float32, in eval mode.
 
-    A network with memory is built when the card says that the memory is trained, else the one for
-    single pictures.
+    A network for videos is built when the configuration is one, else that for single pictures, which
+    has no memory.
 
     Raises:
         InputError: no safetensors, a damaged file, or weights that do not fit the configuration.
@@ -57,7 +57,9 @@ def load_folder(folder: Path, card: ModelCard) -> Any:
     register_compact_trunk()
     register_repvit_trunk()
     stem = {"sam2": "Sam2", "edgetam": "EdgeTam"}[card.family]
-    stem += "Video" if _has_memory(raw) else ""
+    # Every model of the hub in the catalogue is one for videos; a folder says what it is.
+    has_memory = card.kind == "hub" or str(raw.get("model_type")).endswith("_video")
+    stem += "Video" if has_memory else ""
     net_class, config_class = getattr(transformers, f"{stem}Model"), getattr(transformers, f"{stem}Config")
     raw, state = with_own_trunk(raw, state)
     # A quantisation would pull in further libraries; weights are read as they are.
@@ -75,7 +77,7 @@ def load_folder(folder: Path, card: ModelCard) -> Any:
     except Exception as error:
         raise InputError(f"{folder}: the weights do not fit config.json ({_first_line(error)})") from error
     # With memory, transformers keeps silent about weights of the memory that it leaves out.
-    unexpected = state.keys() - net.state_dict().keys() if _has_memory(raw) else report["unexpected_keys"]
+    unexpected = state.keys() - net.state_dict().keys() if has_memory else report["unexpected_keys"]
     _check_fit(folder, report["missing_keys"], unexpected)
     return net
 
@@ -133,10 +135,6 @@ def _load_shipped(card: ModelCard) -> Any:
     if unexpected:
         raise InputError(f"{card.place}: weights that the network lacks: {_some(unexpected)}")
     return net
-
-
-def _has_memory(raw: dict[str, Any]) -> bool:
-    return str(raw.get("model_type")).endswith("_video")
 
 
 def _check_fit(folder: Path, missing: Iterable[str], unexpected: Iterable[str]) -> None:

@@ -78,12 +78,12 @@ class Prototype:
         if not hasattr(self, "prior_"):
             raise UsageError("predict came before fit; call fit with the references first")
         prior = self.prior_.predict(self._look(picture))
-        verdict = judge(presence_score(prior), self.threshold_)
+        verdict = judge(prior.presence, self.threshold_)
         provenance = {"method": NAME, "model": self.model.card.name}
         shown = verdict if self.verdict else None
         if self.verdict and not verdict.present:
             return Segments(picture.size, (), shown, provenance | {"refinement": "none (absent)"})
-        sharp = sharpen(self.model, picture, prior)
+        sharp = sharpen(self.model, picture, prior.map)
         found = self._objects(sharp.probability)
         return Segments(picture.size, tuple(found), shown, provenance | {"refinement": sharp.how})
 
@@ -123,24 +123,16 @@ class Prototype:
         return look(eye, picture)
 
     def _calibrate(self, shown: Sequence[Example], refused: Sequence[Example]) -> float:
-        """The verdict's threshold from each example as scored by all the others."""
-
-        def left_out(group: Sequence[Example], rest: Sequence[Example]) -> list[float]:
-            return [
-                presence_score(
-                    PriorEstimator(self.seed).fit([*group[:i], *group[i + 1 :], *rest]).predict(one.view)
-                )
-                for i, one in enumerate(group[:MOST_LEFT_OUT])
-            ]
-
-        present = left_out(shown, refused) if len(shown) > 1 else []
+        """The verdict's threshold from each example as judged by all the others."""
+        present = self._left_out(shown, refused) if len(shown) > 1 else []
         # A negative of which only a part is marked may hold the object elsewhere: it tells nothing here.
-        absent = left_out([one for one in refused if one.outside is None], shown)
+        absent = self._left_out([one for one in refused if one.outside is None], shown)
         return calibrate(DEFAULT_THRESHOLD, present, absent)
 
-
-def presence_score(prior: FloatMap) -> float:
-    """Evidence that the object is there, 0..1: the strongest place of the prior, a little smoothed."""
-    import cv2
-
-    return float(cv2.blur(prior, (3, 3)).max())
+    def _left_out(self, group: Sequence[Example], rest: Sequence[Example]) -> list[float]:
+        """Presence of each of a group when the method learned from all examples but it."""
+        scores = []
+        for index, one in enumerate(group[:MOST_LEFT_OUT]):
+            others = [*group[:index], *group[index + 1 :], *rest]
+            scores.append(PriorEstimator(self.seed).fit(others).predict(one.view).presence)
+        return scores

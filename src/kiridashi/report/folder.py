@@ -117,9 +117,7 @@ class RunFolder:
             write_mask(self.mask_path(target.stem), segments.union())
         drawn = mark_absent(picture) if absent else draw_overlay(picture, segments)
         write_picture(self.overlay_path(target.stem), drawn)
-        return self._append(
-            Record.of(str(target.path), target.stem, stamp(target.path), segments, seconds)
-        )
+        return self._append(Record.of(str(target.path), target.stem, stamp(target.path), segments, seconds))
 
     def fail(self, target: Target, reason: str, seconds: float) -> Record:
         """Note why a picture has no result."""
@@ -156,7 +154,11 @@ class RunFolder:
 
     def _is_done(self, record: Record, target: Target) -> bool:
         files = [self.overlay_path(record.stem)] + ([self.mask_path(record.stem)] if self.with_masks else [])
-        return record.error is None and record.stamp == stamp(target.path) and all(file.is_file() for file in files)
+        return (
+            record.error is None
+            and record.stamp == stamp(target.path)
+            and all(file.is_file() for file in files)
+        )
 
     def _holds_results(self) -> bool:
         names = (RUN, RESULTS, ANNOTATIONS, REPORT)
@@ -169,13 +171,16 @@ class RunFolder:
         """Read the results of the run in the folder, after checking that this is the same run."""
         if not (self.path / RUN).is_file():
             if self._holds_results():
-                raise UsageError(f"{self.path}: no {RUN} in it, so this run cannot be resumed; name another --out")
+                raise UsageError(
+                    f"{self.path}: no {RUN} in it, so this run cannot be resumed; name another --out"
+                )
             return
         before = _read_settings(self.path / RUN)
         changed = differences(before, self.settings)
         if changed:
             raise UsageError(
-                f"{self.path} holds a run with other settings, which --resume would mix: {'; '.join(changed)}\n"
+                f"{self.path} holds a run with other settings, which --resume would mix: "
+                f"{'; '.join(changed)}\n"
                 "give the same settings and references again, or name another --out"
             )
         self.records = self._read_records()

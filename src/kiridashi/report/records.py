@@ -55,9 +55,7 @@ class Record:
         return bool(self.instances)
 
     @classmethod
-    def of(
-        cls, file: str, stem: str, stamp: tuple[int, int], segments: Segments, seconds: float
-    ) -> "Record":
+    def of(cls, file: str, stem: str, stamp: tuple[int, int], segments: Segments, seconds: float) -> "Record":
         """The record of a result."""
         verdict = segments.verdict
         best = max((segment.score for segment in segments), default=None)

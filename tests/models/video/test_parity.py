@@ -59,7 +59,8 @@ def _stock_points(model: PromptableModel, prompt: Prompt, size: tuple[int, int])
 def assert_close(ours: ObjectResult, logits: Tensor, score: float) -> None:
     """Masks agree on 99.9 % of pixels; logits and scores are close."""
     assert ((ours.logits > 0) == (logits > 0)).float().mean() >= 0.999
-    torch.testing.assert_close(ours.logits, logits, rtol=1e-3, atol=2e-3)
+    # Memories are kept in bfloat16, which turns a difference in the last bit into one of 1/256 of a value.
+    torch.testing.assert_close(ours.logits, logits, rtol=1e-2, atol=2e-2)
     assert ours.object_score == pytest.approx(score, abs=1e-3)
 
 

@@ -64,7 +64,7 @@ def test_objects_do_not_influence_each_other(
         late: dict[int, Prompt | Mask] = {7: OTHER} if frame == 3 else {}
         one, both = alone.step(picture, first), together.step(picture, first | late)
         assert set(both.objects) == ({1, 7} if frame >= 3 else {1})
-        torch.testing.assert_close(one[1].logits, both[1].logits, rtol=1e-3, atol=5e-3)
+        torch.testing.assert_close(one[1].logits, both[1].logits, rtol=1e-2, atol=2e-2)
 
 
 def test_many_objects_need_several_batches(tiny_sam2: PromptableModel, clip: list[Picture]) -> None:
@@ -75,7 +75,7 @@ def test_many_objects_need_several_batches(tiny_sam2: PromptableModel, clip: lis
     assert list(result.objects) == list(prompts)
     single = tiny_sam2.video()
     single.step(clip[0], {11: prompts[11]})
-    torch.testing.assert_close(single.step(clip[1])[11].logits, result[11].logits, rtol=1e-3, atol=5e-3)
+    torch.testing.assert_close(single.step(clip[1])[11].logits, result[11].logits, rtol=1e-2, atol=2e-2)
 
 
 def test_forget_drops_an_object_and_its_memory(

@@ -45,7 +45,7 @@ def test_a_negative_pulls_its_places_to_the_background(
     assert warned[3].mean() < alone[3].mean()
 
 
-def test_an_object_that_fills_the_picture_leaves_the_outside_empty(
+def test_an_object_that_fills_the_picture_leaves_no_outside(
     disc_site: Callable[..., Reference],
 ) -> None:
 

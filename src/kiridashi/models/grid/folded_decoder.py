@@ -1,6 +1,7 @@
 """The SAM 2 mask decoder for many prompts on one picture: the same function, far fewer operations."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,21 +15,21 @@ IOU_TOKEN = 1
 FIRST_MASK_TOKEN = 2
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class PromptedPicture:
     """The picture's tokens after some layers for one prompt: alpha * K + rows^T basis + beta.
 
     Attributes:
-        alpha: (N,), None while it is 1.
-        rows: (R, N) scaled attention weights, None before the first layer.
+        alpha: (N,).
+        rows: (R, N) scaled attention weights.
         basis: (R, C).
         makers: for each layer so far the (H, T, d + 1) value vectors with a 1 appended.
     """
 
-    alpha: Tensor | None = None
-    rows: Tensor | None = None
-    basis: Tensor | None = None
-    makers: list[Tensor] = field(default_factory=list)
+    alpha: Tensor
+    rows: Tensor
+    basis: Tensor
+    makers: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,15 +78,16 @@ class FoldedDecoder:
             sparse: (B, T', C) prompt tokens.
         """
         codes = torch.cat([self._fixed_tokens.expand(len(sparse), -1, -1), sparse], dim=1)
-        prompted = tuple(PromptedPicture() for _ in range(len(sparse)))
+        prompted: Sequence[PromptedPicture | None] = [None] * len(sparse)
         queries = codes
         for layer, shared in zip(self._transformer.layers, picture.layers, strict=True):
             queries = layer.layer_norm1(_self_attention(layer, queries, codes))
-            read = _read(layer.cross_attn_token_to_image, shared.keys, shared.values, queries + codes, prompted)
+            attention = layer.cross_attn_token_to_image
+            read = _read(attention, shared.keys, shared.values, queries + codes, prompted)
             queries = layer.layer_norm2(queries + read)
             queries = layer.layer_norm3(queries + layer.mlp(queries))
-            _write(layer.cross_attn_image_to_token, shared, queries, codes, prompted)
-        return Attended(picture, queries, codes, prompted)
+            prompted = _write(layer.cross_attn_image_to_token, shared, queries, codes, prompted)
+        return Attended(picture, queries, codes, tuple(one for one in prompted if one is not None))
 
     def tokens(self, attended: Attended, first: int, last: int) -> Tensor:
         """(B, last - first, C) output tokens of a range, after the final attention."""
@@ -131,24 +133,27 @@ def select(attended: Attended, prompts: list[int]) -> Attended:
 
 def _self_attention(layer: Any, queries: Tensor, codes: Tensor) -> Tensor:
     attention = layer.self_attn
-    query = queries if layer.skip_first_layer_pe else queries + codes
-    heads = [
-        _heads(linear(tokens), attention)
-        for linear, tokens in ((attention.q_proj, query), (attention.k_proj, query), (attention.v_proj, queries))
-    ]
+    asking = queries if layer.skip_first_layer_pe else queries + codes
+    query, key = _heads(attention.q_proj(asking), attention), _heads(attention.k_proj(asking), attention)
+    value = _heads(attention.v_proj(queries), attention)
     # Written out: the fused kernel is slow on so few tokens.
-    weights = (heads[0] @ heads[1].mT * attention.scaling).softmax(dim=-1)
-    output: Tensor = attention.o_proj((weights @ heads[2]).transpose(1, 2).flatten(2))
+    weights = (query @ key.mT * attention.scaling).softmax(dim=-1)
+    output: Tensor = attention.o_proj((weights @ value).transpose(1, 2).flatten(2))
     return output if layer.skip_first_layer_pe else queries + output
 
 
 def _heads(tokens: Tensor, attention: Any) -> Tensor:
     """(B, T, H * d) to (B, H, T, d)."""
-    return tokens.unflatten(2, (attention.num_attention_heads, attention.head_dim)).transpose(1, 2)
+    batch, count, _ = tokens.shape
+    return tokens.view(batch, count, attention.num_attention_heads, attention.head_dim).transpose(1, 2)
 
 
 def _read(
-    attention: Any, keys: Projection, values: Projection, query: Tensor, prompted: tuple[PromptedPicture, ...]
+    attention: Any,
+    keys: Projection,
+    values: Projection,
+    query: Tensor,
+    prompted: Sequence[PromptedPicture | None],
 ) -> Tensor:
     """(B, T, C): tokens attend to the picture."""
     vectors = _heads(attention.q_proj(query), attention) * attention.scaling
@@ -160,10 +165,10 @@ def _read(
     return output
 
 
-def _scores(projection: Projection, vectors: Tensor, picture: PromptedPicture) -> Tensor:
+def _scores(projection: Projection, vectors: Tensor, picture: PromptedPicture | None) -> Tensor:
     """(H, T, N) inner products of token vectors (H, T, d) with the projected picture."""
     scores = torch.bmm(vectors, projection.scaled)
-    if picture.rows is None:
+    if picture is None:
         return scores
     scores *= picture.alpha
     folded = torch.bmm(vectors, projection.weight).flatten(0, 1) @ picture.basis.mT
@@ -171,9 +176,9 @@ def _scores(projection: Projection, vectors: Tensor, picture: PromptedPicture) -
     return scores.baddbmm_(vectors, projection.fixed)
 
 
-def _attend_picture(values: Projection, weights: Tensor, picture: PromptedPicture) -> Tensor:
+def _attend_picture(values: Projection, weights: Tensor, picture: PromptedPicture | None) -> Tensor:
     """(H, T, d) means of the projected picture under weights (H, T, N) that sum to 1."""
-    if picture.rows is None:
+    if picture is None:
         return torch.bmm(weights, values.scaled.mT)
     low_rank = (weights.flatten(0, 1) @ picture.rows.mT) @ picture.basis
     mean = torch.bmm(low_rank.view(*weights.shape[:2], -1), values.weight.mT) + values.fixed.mT
@@ -181,38 +186,47 @@ def _attend_picture(values: Projection, weights: Tensor, picture: PromptedPictur
 
 
 def _write(
-    attention: Any, shared: SharedLayer, queries: Tensor, codes: Tensor, prompted: tuple[PromptedPicture, ...]
-) -> None:
+    attention: Any,
+    shared: SharedLayer,
+    queries: Tensor,
+    codes: Tensor,
+    prompted: Sequence[PromptedPicture | None],
+) -> list[PromptedPicture]:
     """The picture attends to the tokens; then layer norm."""
     keys = _heads(attention.k_proj(queries + codes), attention) * attention.scaling
     values = _heads(attention.v_proj(queries), attention)
     added = (values @ shared.out_weight + shared.out_bias).flatten(1, 2)
     makers = F.pad(values, (0, 1), value=1.0)
-    for key, vectors, maker, picture in zip(keys, added, makers, prompted, strict=True):
-        weights = _scores(shared.queries, key, picture).softmax(dim=1).flatten(0, 1)
-        picture.makers.append(maker)
-        first = picture.rows is None
-        picture.rows = weights if first else torch.cat([picture.rows, weights])
-        basis = vectors if first else torch.cat([picture.basis, vectors])
-        _normalise(shared, picture, basis - basis.mean(dim=1, keepdim=True))
+    written = []
+    for key, basis, maker, picture in zip(keys, added, makers, prompted, strict=True):
+        rows = _scores(shared.queries, key, picture).softmax(dim=1).flatten(0, 1)
+        if picture is None:
+            grown = PromptedPicture(torch.ones(rows.shape[1]), rows, basis, (maker,))
+        else:
+            grown = PromptedPicture(
+                picture.alpha,
+                torch.cat([picture.rows, rows]),
+                torch.cat([picture.basis, basis]),
+                (*picture.makers, maker),
+            )
+        written.append(_normalise(shared, grown))
+    return written
 
 
-def _normalise(shared: SharedLayer, picture: PromptedPicture, basis: Tensor) -> None:
-    """Layer norm in the low-rank form; `basis` is centred."""
-    energy = shared.energy if picture.alpha is None else shared.energy * picture.alpha.square()
+def _normalise(shared: SharedLayer, picture: PromptedPicture) -> PromptedPicture:
+    """Layer norm in the low-rank form, in place on the rows."""
+    basis = picture.basis - picture.basis.mean(dim=1, keepdim=True)
+    energy = shared.energy * picture.alpha.square()
     gram = basis @ basis.mT
     size = len(basis) // len(shared.cross)
     for block, (maker, cross) in enumerate(zip(picture.makers, shared.cross, strict=True)):
         start, stop = block * size, (block + 1) * size
-        product = torch.bmm(maker, cross).flatten(0, 1)
-        if picture.alpha is not None:
-            product *= picture.alpha
         # The Gram matrix is symmetric: its upper blocks, doubled, stand for the lower ones too.
         upper = gram[start:stop, start:].clone()
         upper[:, size:] *= 2
+        product = torch.bmm(maker, cross).flatten(0, 1).mul_(picture.alpha)
         product.addmm_(upper, picture.rows[start:])
-        energy = energy + product.mul_(picture.rows[start:stop]).sum(dim=0)
+        energy += product.mul_(picture.rows[start:stop]).sum(dim=0)
     scale = torch.rsqrt(energy / basis.shape[1] + shared.eps)
-    picture.alpha = scale if picture.alpha is None else picture.alpha * scale
-    picture.rows *= scale
-    picture.basis = basis * shared.gain
+    rows = picture.rows.mul_(scale)
+    return PromptedPicture(picture.alpha * scale, rows, basis * shared.gain, picture.makers)

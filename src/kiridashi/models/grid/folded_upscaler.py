@@ -49,7 +49,7 @@ class FoldedUpscaler:
             wide *= torch.rsqrt(wide.square().mean(dim=0) + eps)
             wide = F.gelu(torch.addcmul(bias, wide, gain))
             narrow = F.gelu(torch.addmm(fine[part], self._second, wide))
-            quarters.append(vectors @ narrow.unflatten(0, (4, -1)))
+            quarters.append(vectors @ narrow.view(4, -1, narrow.shape[1]))
         return _assemble(torch.stack(quarters), shared.grid)
 
     def _prepare(self, shared: "SharedPicture") -> tuple[Tensor, Tensor, Tensor]:
@@ -61,7 +61,8 @@ class FoldedUpscaler:
             fixed = fixed + (self._first @ shared.beta)[:, :, None]
             height, width = shared.grid
             inner = _split(fine[None] + self._second_bias[..., None])[:, 0]
-            quarters = _split(inner.unflatten(2, (2 * height, 2 * width))).flatten(1, 2)
+            inner = inner.view(4, -1, 2 * height, 2 * width)
+            quarters = _split(inner).flatten(1, 2)
             self._prepared = shared, self._first @ shared.tokens, fixed, quarters
         return self._prepared[1:]
 

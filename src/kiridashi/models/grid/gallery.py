@@ -70,7 +70,8 @@ def segment_everything(
     settings = settings or GridSettings()
     found = gallery(model, features, settings)
     items = tuple(
-        Segment(mask, float(score), LABEL) for mask, score in zip(found.masks, found.predicted_iou, strict=True)
+        Segment(mask, float(score), LABEL)
+        for mask, score in zip(found.masks, found.predicted_iou, strict=True)
     )
     side = settings.points_per_side
     provenance = {

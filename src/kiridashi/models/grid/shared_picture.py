@@ -25,12 +25,12 @@ class Projection:
     Attributes:
         scaled: (H, d, N) projection of K, to be multiplied by alpha.
         fixed: (H, d, N) or (H, d, 1) projection of what is added to alpha * K: bias, beta and, for
-            keys and queries, the position code; None where `scaled` holds it already.
+            keys and queries, the position code; unused where `scaled` holds it already.
         weight: (H, d, C) of the linear layer.
     """
 
     scaled: Tensor
-    fixed: Tensor | None
+    fixed: Tensor
     weight: Tensor
 
 
@@ -101,7 +101,11 @@ def share_picture(
     makers: list[Tensor] = []
     layers = []
     for number, layer in enumerate(transformer.layers):
-        read, write, norm = layer.cross_attn_token_to_image, layer.cross_attn_image_to_token, layer.layer_norm4
+        read, write, norm = (
+            layer.cross_attn_token_to_image,
+            layer.cross_attn_image_to_token,
+            layer.layer_norm4,
+        )
         merged = number == 0
         keys = _project(read.k_proj, tokens, place + beta[:, None], read, merged)
         values = _project(read.v_proj, tokens, beta[:, None], read, merged)
@@ -143,7 +147,7 @@ def _project(linear: Any, tokens: Tensor, added: Tensor, attention: Any, merge: 
     weight = _by_head(linear.weight, attention)
     bias = linear.bias.view(*weight.shape[:2], 1)
     if merge:
-        return Projection(weight @ (tokens + added) + bias, None, weight)
+        return Projection(weight @ (tokens + added) + bias, torch.zeros_like(bias), weight)
     return Projection(weight @ tokens, weight @ added + bias, weight)
 
 

@@ -26,9 +26,7 @@ def upscale_mask(small: Bitmap, pixels: Rgb) -> Bitmap:
     return inside
 
 
-def _guided(
-    guide: NDArray[np.float32], values: NDArray[np.float32], radius: int
-) -> NDArray[np.float32]:
+def _guided(guide: NDArray[np.float32], values: NDArray[np.float32], radius: int) -> NDArray[np.float32]:
     window = (2 * radius + 1, 2 * radius + 1)
 
     def mean(x: NDArray[np.float32]) -> NDArray[np.float32]:

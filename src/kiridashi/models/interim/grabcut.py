@@ -16,8 +16,9 @@ WORKING_SIDE = 512
 # Shares of the longer side: what a point marks for certain, how far its object may reach, and
 # beyond which all is background.
 POINT_RADIUS, LIKELY_REACH, FARTHEST_REACH = 0.012, 0.12, 0.35
-# Beyond a prior widened by this share of its extent, all is background.
-PRIOR_REACH = 0.25
+# Shares of a prior's extent: widened by the first it holds the object (GrabCut shrinks better than it
+# grows); widened by the second, all beyond is background.
+PRIOR_SLACK, PRIOR_REACH = 0.1, 0.35
 # Pieces smaller than this share of the largest are dropped.
 LEAST_PIECE = 0.05
 
@@ -80,7 +81,10 @@ class _Canvas:
             right, bottom = int(np.ceil(x1 * w / width)), int(np.ceil(y1 * h / height))
             box = (left, top, min(max(right, left + 1), w), min(max(bottom, top + 1), h))
         if prompt.prior is not None:
-            prior = cv2.resize(np.asarray(prompt.prior, dtype=np.float32), (w, h), interpolation=cv2.INTER_AREA) >= 0.5
+            prior = (
+                cv2.resize(np.asarray(prompt.prior, dtype=np.float32), (w, h), interpolation=cv2.INTER_AREA)
+                >= 0.5
+            )
         on = [(x, y) for x, y, label in points if label == 1]
         beside = [(x, y) for x, y, label in points if label == 0]
         return cls(pixels, on, beside, box, prior)
@@ -89,8 +93,8 @@ class _Canvas:
         """What is known before any pixel is looked at, in GrabCut's four values."""
         state = np.full(self.pixels.shape[:2], cv2.GC_PR_BGD, dtype=np.uint8)
         if self.prior is not None:
-            state[~self._near_prior()] = cv2.GC_BGD
-            state[self.prior] = cv2.GC_PR_FGD
+            state[~self._near_prior(PRIOR_REACH)] = cv2.GC_BGD
+            state[self._near_prior(PRIOR_SLACK)] = cv2.GC_PR_FGD
         elif self.box is None:
             state[~self._discs(self.on, FARTHEST_REACH)] = cv2.GC_BGD
             state[self._discs(self.on, LIKELY_REACH)] = cv2.GC_PR_FGD
@@ -130,12 +134,12 @@ class _Canvas:
             inside[y0:y1, x0:x1] = True
         return inside
 
-    def _near_prior(self) -> Bitmap:
+    def _near_prior(self, share: float) -> Bitmap:
         if self.prior is None or not self.prior.any():
             return np.zeros(self.pixels.shape[:2], dtype=bool)
         rows, cols = np.flatnonzero(self.prior.any(axis=1)), np.flatnonzero(self.prior.any(axis=0))
         extent = max(rows[-1] - rows[0], cols[-1] - cols[0]) + 1
-        reach = max(2, round(PRIOR_REACH * extent))
+        reach = max(1, round(share * extent))
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
         near: Bitmap = cv2.dilate(self.prior.astype(np.uint8), kernel).astype(bool)
         return near

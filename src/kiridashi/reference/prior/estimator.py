@@ -1,6 +1,7 @@
 """From references to a prior for any picture."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
 from typing import Self
@@ -26,6 +27,19 @@ def fusion_net() -> FusionNet:
     return net.eval().requires_grad_(False)
 
 
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """What is believed of a picture before any edge is looked at.
+
+    Attributes:
+        map: (GRID, GRID) float32, how likely each cell is the object.
+        presence: how likely the object is in the picture at all, 0..1.
+    """
+
+    map: FloatMap
+    presence: float
+
+
 class PriorEstimator:
     """Remembers references and says for a picture how likely each cell is the object."""
 
@@ -39,11 +53,11 @@ class PriorEstimator:
         self.facts_ = reference_facts(examples, self.memories_)
         return self
 
-    def predict(self, view: View) -> FloatMap:
-        """(GRID, GRID) probability in [0, 1]."""
+    def predict(self, view: View) -> Prior:
+        """Where the object probably is in a picture, and whether it is there."""
         evidence = gather_evidence(view, self.memories_, self.forest_, self.facts_)
-        prior: FloatMap = fusion_net().prior(evidence).numpy()
-        return prior
+        fused = fusion_net().judge(evidence)
+        return Prior(fused.prior[0].numpy(), float(fused.presence[0]))
 
     def state(self) -> dict[str, Tensor]:
         """What was learned, as tensors."""

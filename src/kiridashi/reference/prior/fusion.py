@@ -10,6 +10,7 @@ and of surfaces (`training/prior`) when to believe which evidence, which is what
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -83,8 +84,20 @@ def _auroc(scores: Tensor, inside: Tensor) -> float:
     return float((ranks[inside].sum() - count_in * (count_in + 1) / 2) / (count_in * count_out))
 
 
+class Fused(NamedTuple):
+    """What the network says of a batch.
+
+    Attributes:
+        prior: (B, GRID, GRID) logits that a cell is the object.
+        presence: (B,) logits that the object is in the picture.
+    """
+
+    prior: Tensor
+    presence: Tensor
+
+
 class FusionNet(nn.Module):
-    """Evidence (batched) to prior logits (B, 1, GRID, GRID)."""
+    """Evidence (batched) to the prior and the presence of the object."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,6 +114,7 @@ class FusionNet(nn.Module):
         self.context = nn.Linear(widths[2], widths[2])
         self.last = _two_convolutions(above + 1 + 3, 24)
         self.head = nn.Conv2d(24, 1, 1)
+        self.presence = nn.Sequential(nn.Linear(2 * widths[2] + 3 + FACTS, 32), nn.ReLU(), nn.Linear(32, 1))
 
     def forward(
         self,
@@ -109,9 +123,10 @@ class FusionNet(nn.Module):
         appearance: Tensor,
         thumbnail: Tensor,
         facts: Tensor,
-    ) -> Tensor:
+    ) -> Fused:
         """Fields of `Evidence`, each with a leading batch dimension."""
         x: Tensor | None = None
+        pooled: list[Tensor] = []
         for step, index in zip(self.steps, (2, 1, 0), strict=True):
             size = similarity[index].shape[-2:]
             own = [
@@ -124,24 +139,32 @@ class FusionNet(nn.Module):
                 own.append(F.interpolate(x, size=size, mode="bilinear", align_corners=False))
             x = step(torch.cat(own, dim=1))
             if index == 2:
-                x = x + self.context(x.mean(dim=(2, 3)))[:, :, None, None]
+                pooled = [x.mean(dim=(2, 3)), x.amax(dim=(2, 3))]
+                x = x + self.context(pooled[0])[:, :, None, None]
         assert x is not None
         fine = F.interpolate(x, size=appearance.shape[-2:], mode="bilinear", align_corners=False)
         fused: Tensor = self.last(torch.cat([fine, appearance * 2 - 1, thumbnail * 2 - 1], dim=1))
-        logits: Tensor = self.head(fused)
-        return logits
+        prior: Tensor = self.head(fused)[:, 0]
+        pooled += [_peaks(prior), facts]
+        return Fused(prior, self.presence(torch.cat(pooled, dim=1))[:, 0])
 
     @torch.inference_mode()
-    def prior(self, evidence: Evidence) -> Tensor:
-        """(GRID, GRID) probability for one picture."""
-        logits: Tensor = self(
+    def judge(self, evidence: Evidence) -> Fused:
+        """(1, GRID, GRID) and (1,) probabilities for one picture."""
+        fused: Fused = self(
             [level[None] for level in evidence.similarity],
             [level[None] for level in evidence.trunk],
             evidence.appearance[None],
             evidence.thumbnail[None],
             evidence.facts[None],
         )
-        return logits[0, 0].sigmoid()
+        return Fused(fused.prior.sigmoid(), fused.presence.sigmoid())
+
+
+def _peaks(prior: Tensor) -> Tensor:
+    """(B, 3) how high the prior rises: its highest cell, a small object's worth of cells, a large one's."""
+    ranked = prior.flatten(1).topk(256, dim=1).values
+    return torch.stack([ranked[:, 0], ranked[:, :32].mean(1), ranked.mean(1)], dim=1) / 4
 
 
 def _two_convolutions(inner: int, outer: int) -> nn.Sequential:

@@ -1,5 +1,6 @@
 """What the report says, worked out before it is laid out."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -107,6 +108,16 @@ def cards(report: Report) -> list[tuple[Record, str | None]]:
     """The records with the lowest scores, with their overlays."""
     shown = report.usable[:SHOWN_RESULTS]
     return [(record, embed_file(report.overlays(record.stem), RESULT_SIDE)) for record in shown]
+
+
+def shortener(report: Report) -> Callable[[str], str]:
+    """A function that leaves out the folder that all files have in common."""
+    folders = [str(Path(record.file).parent) for record in report.usable]
+    try:
+        common = Path(os.path.commonpath(folders)) if folders else Path()
+    except ValueError:  # relative and absolute paths, or several drives
+        return str
+    return lambda file: str(Path(file).relative_to(common)) if Path(file).is_relative_to(common) else file
 
 
 def histogram(report: Report) -> dict[str, Any] | None:

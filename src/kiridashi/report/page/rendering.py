@@ -45,6 +45,7 @@ def render(report: content.Report, language: str = "en") -> str:
         histogram=content.histogram(report),
         plain=report.plain,
         cards=cards,
+        short=content.shortener(report),
         rest=usable[len(cards) :],
         total=len(usable),
         failed=report.failed,
@@ -60,5 +61,7 @@ def _template() -> "Template":
     from jinja2 import Environment, StrictUndefined
 
     source = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(source)
