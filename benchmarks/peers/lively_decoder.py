@@ -20,7 +20,7 @@ from kiridashi.models.promptable import Features, PromptableModel
 from peers.stock_grid import decode_points
 
 RADII = (0.08, 0.13, 0.22)
-LOGIT = 30.0
+LOGIT = 12.0
 BUMP = 4.0
 TEXTURE = 0.15
 IOU_SPREAD = 4.0
@@ -49,6 +49,12 @@ def enliven(model: PromptableModel, features: Features, seed: int = 0) -> None:
         weight, bias = _ridge(_hidden(head, tokens[:, mask]), vectors)
         head.proj_out.weight.copy_(weight)
         head.proj_out.bias.copy_(bias)
+    # Regression shrinks what it cannot explain: bring the logits back to a trained model's size.
+    logits, _, _ = decode_points(model, features, points[:16] * model.card.image_size)
+    for mask, spread in enumerate(logits.std(dim=(0, 2, 3)), start=1):
+        head = decoder.output_hypernetworks_mlps[mask]
+        head.proj_out.weight *= LOGIT / spread
+        head.proj_out.bias *= LOGIT / spread
 
 
 def thresholds(

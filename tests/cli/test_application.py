@@ -30,7 +30,9 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_the_module_runs_like_the_command() -> None:
-    done = subprocess.run([sys.executable, "-m", "kiridashi", "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "kiridashi", "--version"], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == f"kiridashi {__version__}"
 
 

@@ -19,7 +19,9 @@ def test_writes_annotations_and_overlays(site: Any, run: Run) -> None:
     assert sorted(path.name for path in (out / "overlays").iterdir()) == ["none.jpg", "one.jpg", "two.jpg"]
     document = json.loads((out / "annotations.json").read_text())
     two = next(image["id"] for image in document["images"] if image["file_name"].endswith("two.png"))
-    masks = [Mask.from_rle(each["segmentation"]) for each in document["annotations"] if each["image_id"] == two]
+    masks = [
+        Mask.from_rle(each["segmentation"]) for each in document["annotations"] if each["image_id"] == two
+    ]
     assert any(mask.box == (10, 10, 31, 31) for mask in masks)
     assert any(mask.box == (49, 29, 72, 52) for mask in masks)
 

@@ -43,10 +43,16 @@ def test_writes_what_it_promises(site: Any, run: Run) -> None:
 def test_the_annotations_are_coco(site: Any, run: Run) -> None:
     run(*site.segment())
     document = json.loads((site.root / "out" / "annotations.json").read_text())
-    assert [image["file_name"].rsplit("/", 1)[1] for image in document["images"]] == ["none.png", "one.png", "two.png"]
+    assert [image["file_name"].rsplit("/", 1)[1] for image in document["images"]] == [
+        "none.png",
+        "one.png",
+        "two.png",
+    ]
     assert [category["name"] for category in document["categories"]] == ["object"]
     two = next(image["id"] for image in document["images"] if image["file_name"].endswith("two.png"))
-    masks = [Mask.from_rle(each["segmentation"]) for each in document["annotations"] if each["image_id"] == two]
+    masks = [
+        Mask.from_rle(each["segmentation"]) for each in document["annotations"] if each["image_id"] == two
+    ]
     drawn = np.asarray(Image.open(site.root / "out" / "masks" / "two.png")) > 0
     assert (masks[0] | masks[1]) == Mask.from_array(drawn)
 
@@ -206,13 +212,22 @@ def wrong(site: Any, *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--reference", "part.png", "--mask", "part_mask.png", "--reference", "part.png"], "2 --reference but 1 --mask"),
+        (
+            ["--reference", "part.png", "--mask", "part_mask.png", "--reference", "part.png"],
+            "2 --reference but 1 --mask",
+        ),
         (["--reference", "no.jpg", "--mask", "part_mask.png"], "no.jpg: there is no such file"),
         (["--reference", "part.png", "--mask", "empty.png"], "empty"),
         (["--reference", "part.png", "--mask", "small.png"], "80 x 60"),
         (["--reference", "part.png", "--mask", "part_mask.png", "--negative", "text.jpg"], "text.jpg"),
-        (["--reference", "part.png", "--mask", "part_mask.png", "--method", "prototyp"], "Did you mean prototype?"),
-        (["--reference", "part.png", "--mask", "part_mask.png", "--model", "compakt"], "Did you mean compact?"),
+        (
+            ["--reference", "part.png", "--mask", "part_mask.png", "--method", "prototyp"],
+            "Did you mean prototype?",
+        ),
+        (
+            ["--reference", "part.png", "--mask", "part_mask.png", "--model", "compakt"],
+            "Did you mean compact?",
+        ),
         (["--reference", "part.png", "--mask", "part_mask.png", "--language", "jp"], "Did you mean ja?"),
         (["--reference", "part.png", "--mask", "part_mask.png", "--quite"], "did you mean --quiet?"),
     ],

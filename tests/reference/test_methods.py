@@ -76,7 +76,8 @@ def test_a_look_alike_marked_as_negative_is_not_found() -> None:
         rng = np.random.default_rng(seed)
         pixels = rng.integers(90, 130, (120, 160, 3)).astype(np.uint8)
         rows, columns = np.ogrid[:120, :160]
-        spots = [(rows - y) ** 2 + (columns - x) ** 2 <= 196 for y, x in ((35, 40 + 5 * seed), (85, 115 - 5 * seed))]
+        centres = (35, 40 + 5 * seed), (85, 115 - 5 * seed)
+        spots = [(rows - y) ** 2 + (columns - x) ** 2 <= 196 for y, x in centres]
         pixels[spots[0]], pixels[spots[1]] = (200, 40, 40), (215, 130, 30)
         return Picture(pixels, f"scene-{seed}"), Mask.from_array(spots[0]), Mask.from_array(spots[1])
 

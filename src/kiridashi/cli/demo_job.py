@@ -7,15 +7,18 @@ from pathlib import Path
 
 from kiridashi.cli.failures import ExitCode
 from kiridashi.cli.segment_job import SegmentJob
+from kiridashi.core.adapters.overlay import draw_overlay, side_by_side
 from kiridashi.core.mask import Mask
+from kiridashi.core.picture import Rgb
+from kiridashi.core.segments import Segment, Segments
 from kiridashi.data.masks import write_mask
 from kiridashi.data.pictures import write_picture
 from kiridashi.demo import coins, without_coins
-from kiridashi.demo.coins import TOTAL
+from kiridashi.demo.coins import TOTAL, Coins
 from kiridashi.report.folder import REPORT, RESULTS
 from kiridashi.report.records import Record
 
-PICTURES = "pictures"
+PICTURES, STRIP = "pictures", "coins.jpg"
 # From this IoU on, a found object and a coin are the same.
 SAME_COIN = 0.5
 
@@ -51,6 +54,7 @@ def run_demo(out: Path, language: str, *, quiet: bool, as_json: bool) -> int:
     summary = job.run()
     records = {Path(record.file).name: record for record in summary.outcome.records}
     found = records[scene.target.name]
+    write_picture(out / STRIP, _strip(scene, found))
     pairs = match(scene.truth, [segment.mask for segment in found.segments()])
     told = {
         "coins_in_photograph": TOTAL,
@@ -86,6 +90,13 @@ def match(truth: Sequence[Mask], found: Sequence[Mask]) -> list[tuple[int, float
             used_found.add(j)
             matched.append((i, iou))
     return matched
+
+
+def _strip(scene: Coins, found: Record) -> Rgb:
+    """What was marked and what was found, side by side."""
+    shown = scene.reference
+    marked = Segments(shown.picture.size, (Segment(shown.mask, 1.0, "coin"),))
+    return side_by_side([draw_overlay(shown.picture, marked), draw_overlay(scene.target, found.segments())])
 
 
 def _together(truth: Sequence[Mask], found: Record) -> float:
