@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pytest
@@ -36,9 +36,9 @@ def draw(discs: Sequence[Disc], size: tuple[int, int] = (60, 80)) -> tuple[np.nd
 class RedThings:
     """Finds what is as red as the references."""
 
-    predicted: list[str] = []
-    options: dict[str, Any] = {}
-    interrupt_after: int | None = None
+    predicted: ClassVar[list[str]] = []
+    options: ClassVar[dict[str, Any]] = {}
+    interrupt_after: ClassVar[int | None] = None
 
     def __init__(self, name: str, model: Any, **options: Any) -> None:
         self.name = name

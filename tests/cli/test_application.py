@@ -22,7 +22,8 @@ def test_help_of_every_verb(run: Run, verb: list[str]) -> None:
 def test_help_imports_nothing_heavy() -> None:
     program = (
         "import sys; from kiridashi.cli import main; code = main(['--help']); "
-        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]; sys.exit(str(loaded) if loaded else code)"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]; "
+        "sys.exit(str(loaded) if loaded else code)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 from kiridashi.core.mask import Mask
+from kiridashi.core.picture import Picture
 from kiridashi.data.lines import read_jsonl
 from kiridashi.data.masks import read_mask
+from kiridashi.data.pictures import read_picture
 
 Run = Callable[..., SimpleNamespace]
 pytestmark = pytest.mark.usefixtures("stand_in")
@@ -94,11 +96,13 @@ def test_many_from_a_file(site: Any, run: Run, monkeypatch: pytest.MonkeyPatch) 
         "",
         {"id": "right", "image": "two.png", "points": [[60, 40, 1], [20, 20, 0]], "box": [45, 25, 75, 55]},
     )
-    from kiridashi.cli import cut_job
-
     read: list[str] = []
-    original = cut_job.read_picture
-    monkeypatch.setattr(cut_job, "read_picture", lambda path: read.append(path.name) or original(path))
+
+    def note(path: Path) -> Picture:
+        read.append(path.name)
+        return read_picture(path)
+
+    monkeypatch.setattr("kiridashi.cli.cut_job.read_picture", note)
     out = site.root / "cuts"
     told = run("cut", "--prompts", str(prompts), "--out", str(out))
     assert told.code == 0, told.err

@@ -256,10 +256,8 @@ def test_masks_from_an_annotation_file(site: Any, run: Run) -> None:
     content = {"imagePath": "part.png", "imageHeight": 60, "imageWidth": 80, "shapes": [shape]}
     path = site.root / "part.json"
     path.write_text(json.dumps(content))
-    told = run(
-        "segment", "--reference", str(site.root / "part.png"), "--mask", str(path), "--out", str(site.root / "out"),
-        str(site.photos / "one.png"),
-    )  # fmt: skip
+    words = ["--reference", str(site.root / "part.png"), "--mask", str(path), "--out", str(site.root / "out")]
+    told = run("segment", *words, str(site.photos / "one.png"))
     assert told.code == 0, told.err
 
 

@@ -48,6 +48,11 @@ def test_classes_of_label_maps(labelled: FewShotSet) -> None:
     }
 
 
+def test_pictures_without_a_class_are_known(labelled: FewShotSet) -> None:
+    assert labelled.without("nut") == ("b0", "b1", "b2", "b3", "b4", "b5", "b6", "none", "one", "void")
+    assert "one" not in labelled.without("rare")
+
+
 def test_reading_takes_one_class_and_keeps_void_apart(tmp_path: Path) -> None:
     source = FewShotSet(write(tmp_path, {"a": [1, 2, 255], "b": [1]}, CLASSES))
     example = source.read("a", "nut")

@@ -17,7 +17,10 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: options.AsJson = False) -> None:
-    """Print versions, device and model files, what is wrong, and what to type (exit code 3 if anything is)."""
+    """Print versions, device and model files, what is wrong, and what to type.
+
+    The exit code is 3 when something is wrong.
+    """
     from kiridashi.models.doctor import diagnose
 
     findings = diagnose()

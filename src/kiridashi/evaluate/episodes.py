@@ -117,6 +117,12 @@ class FewShotSet:
         }
         if not self.classes:
             raise InputError(f"{folder}: no class is marked in two or more pictures")
+        self._holding = {label: frozenset(names) for label, names in found.items()}
+
+    def without(self, label: str) -> tuple[str, ...]:
+        """Ids of the pictures in which a class is nowhere, in order."""
+        names = sorted(self._pictures.keys() & self._masks.keys())
+        return tuple(name for name in names if name not in self._holding.get(label, ()))
 
     def read(self, name: str, label: str) -> Example:
         """The picture `name` with the truth of the class `label`."""

@@ -13,10 +13,10 @@ import numpy as np
 from kiridashi.core.errors import UsageError
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Negative, Reference
-from kiridashi.core.segments import Segment, Segments
+from kiridashi.core.segments import Segments
 from kiridashi.models.promptable import PromptableModel
 from kiridashi.models.video import VideoSession
-from kiridashi.reference.instances import ObjectSize, split_instances
+from kiridashi.reference.instances import LABEL, ObjectSize, split_instances, whole_object
 from kiridashi.reference.presence import calibrate, judge
 from kiridashi.reference.saving import load_state, save_state
 
@@ -82,12 +82,11 @@ class Concat:
         if self.verdict and not verdict.present:
             return Segments(picture.size, (), shown, provenance)
         probability = result.probability()
-        found = split_instances(probability, self.size_, "object")
-        segments = Segments(picture.size, tuple(found), shown, provenance)
-        if self.instances or not found:
-            return segments
-        whole = Segment(segments.union(), float(np.mean(segments.scores)), "object")
-        return Segments(picture.size, (whole,), shown, provenance)
+        if self.instances:
+            found = split_instances(probability, self.size_, LABEL)
+        else:
+            found = whole_object(probability, LABEL)
+        return Segments(picture.size, tuple(found), shown, provenance)
 
     def save(self, path: Path) -> None:
         """Write the learned state."""

@@ -14,6 +14,8 @@ from kiridashi.core.segments import Segment
 FloatMap = NDArray[np.float32]
 
 INSIDE = 0.5
+# What is looked for has no name of its own.
+LABEL = "object"
 LEAST_PIXELS = 6
 # An object smaller than this share of the references' typical one is taken for a speck.
 SPECK = 0.04
@@ -65,6 +67,12 @@ def split_instances(probability: FloatMap, size: ObjectSize, label: str) -> list
         parts = [piece for part in parts for piece in _part(part, size.typical * pixels)]
     scored = [Segment(part, mean_inside(probability, part), label) for part in parts]
     return sorted(scored, key=lambda segment: -segment.score)
+
+
+def whole_object(probability: FloatMap, label: str) -> list[Segment]:
+    """All that lies above one half as a single segment; none when nothing does."""
+    mask = Mask.from_array(probability > INSIDE)
+    return [] if mask.is_empty else [Segment(mask, mean_inside(probability, mask), label)]
 
 
 def mean_inside(probability: FloatMap, mask: Mask) -> float:

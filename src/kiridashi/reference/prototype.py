@@ -9,18 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from kiridashi.core.errors import UsageError
-from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Negative, Reference
-from kiridashi.core.segments import Segment, Segments
+from kiridashi.core.segments import Segments
 from kiridashi.models.catalogue import DEFAULT_MODEL
 from kiridashi.models.loading import load_model
 from kiridashi.models.promptable import PromptableModel
-from kiridashi.reference.instances import INSIDE, ObjectSize, mean_inside, split_instances
+from kiridashi.reference.instances import LABEL, ObjectSize, split_instances, whole_object
 from kiridashi.reference.presence import calibrate, judge
 from kiridashi.reference.prior.estimator import PriorEstimator
 from kiridashi.reference.prior.evidence import Example, View, look
@@ -31,8 +27,6 @@ NAME = "prototype"
 # Refitting without one reference at a time is worth its cost for this many at most.
 MOST_LEFT_OUT = 8
 DEFAULT_THRESHOLD = 0.5
-
-FloatMap = NDArray[np.float32]
 
 
 class Prototype:
@@ -84,7 +78,10 @@ class Prototype:
         if self.verdict and not verdict.present:
             return Segments(picture.size, (), shown, provenance | {"refinement": "none (absent)"})
         sharp = sharpen(self.model, picture, prior.map)
-        found = self._objects(sharp.probability)
+        if self.instances:
+            found = split_instances(sharp.probability, self.size_, LABEL)
+        else:
+            found = whole_object(sharp.probability, LABEL)
         return Segments(picture.size, tuple(found), shown, provenance | {"refinement": sharp.how})
 
     def save(self, path: Path) -> None:
@@ -110,13 +107,6 @@ class Prototype:
         self.threshold_ = float(str(facts["threshold"]))
         self.size_ = ObjectSize(float(str(facts["typical"])), bool(facts["uniform"]))
         return self
-
-    def _objects(self, probability: FloatMap) -> list[Segment]:
-        found = split_instances(probability, self.size_, "object")
-        if self.instances:
-            return found
-        whole = Mask.from_array(probability > INSIDE)
-        return [] if whole.is_empty else [Segment(whole, mean_inside(probability, whole), "object")]
 
     def _look(self, picture: Picture) -> View:
         eye = self.model if self.model.card.name == DEFAULT_MODEL else load_model(DEFAULT_MODEL)

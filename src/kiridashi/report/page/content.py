@@ -165,7 +165,11 @@ def provenance(report: Report, say: Messages) -> list[tuple[str, str]]:
         for key, value in record.provenance.items():
             remarks.setdefault(key, Counter())[str(value)] += 1
     said = {"method", "model", "seed"}
-    rows += [(key, _values(values, say)) for key, values in remarks.items() if key not in said]
+    rows += [
+        (say(key) if key == "refinement" else key, _values(values, say))
+        for key, values in remarks.items()
+        if key not in said
+    ]
     return rows
 
 
