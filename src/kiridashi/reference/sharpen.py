@@ -18,8 +18,8 @@ FloatMap = NDArray[np.float32]
 AGREEMENT = 0.5
 MOST_REGIONS = 32
 # Guided filter: radius as a share of the prior's cell, and how strong an edge must be to be kept.
-FILTER_CELLS = 2.0
-EDGE_STRENGTH = 1e-3
+FILTER_CELLS = 1.5
+EDGE_STRENGTH = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
