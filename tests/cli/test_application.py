@@ -70,6 +70,15 @@ def test_a_defect_is_told_without_a_traceback(run: Run, monkeypatch: pytest.Monk
     assert "Traceback" not in told.err
 
 
+def test_ctrl_c_outside_of_a_batch_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kiridashi.models.catalogue.cards", interrupt)
+    told = run("models", "list")
+    assert (told.code, told.err) == (130, "interrupted\n")
+
+
 def test_models_list_and_show(run: Run) -> None:
     import json
 

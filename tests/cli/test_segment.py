@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kiridashi.core.errors import ModelUnavailableError
 from kiridashi.core.mask import Mask
 from kiridashi.data.lines import read_jsonl
 
@@ -203,6 +204,26 @@ def test_the_output_folder_is_not_a_target(site: Any, run: Run) -> None:
     assert run(*words).code == 0
     assert run(*words, "--resume").code == 0
     assert len(lines_of(site.photos / "out")) == 3
+
+
+def test_a_run_that_stopped_before_its_first_result_is_no_obstacle(
+    site: Any, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(name: str) -> None:
+        raise ModelUnavailableError("its files are not here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kiridashi.models.loading.load_model", unavailable)
+        assert run(*site.segment()).code == 2
+    assert run(*site.segment("--seed", "1", str(site.photos))).code == 0
+
+
+def test_a_folder_without_its_settings_cannot_be_resumed(site: Any, run: Run) -> None:
+    run(*site.segment())
+    (site.root / "out" / "run.json").unlink()
+    told = run(*site.segment("--resume", str(site.photos)))
+    assert told.code == 2
+    assert "no run.json" in told.err
 
 
 def wrong(site: Any, *words: str) -> list[str]:

@@ -5,7 +5,10 @@ python -m training.prior.gather --data ../shared/data --out runs/prior/evidence 
 
 import argparse
 import time
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,11 +31,17 @@ KIND_SHARES = (0.42, 0.28, 0.30)
 PICTURES_A_SITE = 5
 
 
-def episode_evidence(view: View, shots: list[Example], seed: int) -> Evidence:
-    """Evidence for one query from its references."""
-    memories = [remember(shots, level) for level in LEVELS]
-    forest = AppearanceForest(seed).fit(shots)
-    return gather_evidence(view, memories, forest, reference_facts(shots, memories))
+class Judge:
+    """References, and the evidence for any number of queries."""
+
+    def __init__(self, shots: list[Example], seed: int) -> None:
+        self._memories = [remember(shots, level) for level in LEVELS]
+        self._forest = AppearanceForest(seed).fit(shots)
+        self._facts = reference_facts(shots, self._memories)
+
+    def evidence(self, view: View) -> Evidence:
+        """Evidence for one query."""
+        return gather_evidence(view, self._memories, self._forest, self._facts)
 
 
 def to_tensors(evidence: Evidence, target: Tensor) -> dict[str, Tensor]:
@@ -41,7 +50,7 @@ def to_tensors(evidence: Evidence, target: Tensor) -> dict[str, Tensor]:
     tensors |= {f"trunk{i}": level.half() for i, level in enumerate(evidence.trunk)}
     tensors["appearance"] = evidence.appearance.half()
     tensors["thumbnail"] = (evidence.thumbnail * 255).round().to(torch.uint8)
-    tensors["facts"] = evidence.facts
+    tensors["facts"] = evidence.facts.clone()
     tensors["target"] = target
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
@@ -53,23 +62,60 @@ def target_grid(mask: NDArray[np.uint8]) -> Tensor:
     return (small * 255).round().to(torch.uint8)
 
 
-def site_episodes(site: Site, rng: np.random.Generator) -> list[dict[str, Tensor]]:
-    """Each picture of the site once as the query, with 1 to 4 others as references."""
+class Elsewhere:
+    """Views of recent sites, to ask for a thing where it surely is not.
+
+    Photographs may hold anything, so what is looked for in photographs is only asked of surfaces.
+    """
+
+    FOREIGN: ClassVar[dict[str, tuple[str, ...]]] = {
+        "voc": ("surfaces",),
+        "stamps": ("surfaces", "voc"),
+        "surfaces": ("voc", "stamps"),
+    }
+
+    def __init__(self, kept: int = 20) -> None:
+        self._views: dict[str, deque[View]] = {kind: deque(maxlen=kept) for kind in KINDS}
+
+    def add(self, kind: str, views: Sequence[View]) -> None:
+        """Remember a site's views."""
+        self._views[kind].extend(views)
+
+    def draw(self, kind: str, rng: np.random.Generator) -> View | None:
+        """A view that cannot hold what a site of this kind looks for; None as long as there is none."""
+        foreign = [view for other in self.FOREIGN[kind] for view in self._views[other]]
+        return foreign[rng.integers(len(foreign))] if foreign else None
+
+
+def site_episodes(
+    site: Site, rng: np.random.Generator, elsewhere: Elsewhere | None = None
+) -> list[dict[str, Tensor]]:
+    """Each picture of the site once as the query, with 1 to 4 others as references.
+
+    Some queries are replaced by the site's picture without the thing. With `elsewhere`, that picture
+    and one of another kind are asked beside each query.
+    """
     model = load_model()
     views = [look(model, Picture(pixels)) for pixels, _ in site.samples]
     masks = [Mask.from_array(mask == 1) for _, mask in site.samples]
+    nothing = np.zeros(site.absent.shape[:2], np.uint8)
+    bare = look(model, Picture(site.absent))
     episodes = []
     for query in range(len(views)):
         others = [i for i in rng.permutation(len(views)) if i != query and not masks[i].is_empty]
         shots = [Example(views[i], masks[i]) for i in others[: rng.choice([1, 1, 2, 4])]]
         if not shots:
             continue
-        if rng.random() < ABSENT_SHARE:
-            view, target = look(model, Picture(site.absent)), np.zeros(site.absent.shape[:2], np.uint8)
-        else:
-            view, target = views[query], site.samples[query][1]
-        seed = int(rng.integers(2**31))
-        episodes.append(to_tensors(episode_evidence(view, shots, seed), target_grid(target)))
+        asked = [(views[query], site.samples[query][1])]
+        if elsewhere is not None:
+            foreign = elsewhere.draw(site.kind, rng)
+            asked += [(bare, nothing)] + ([(foreign, nothing)] if foreign else [])
+        elif rng.random() < ABSENT_SHARE:
+            asked = [(bare, nothing)]
+        judge = Judge(shots, int(rng.integers(2**31)))
+        episodes += [to_tensors(judge.evidence(view), target_grid(target)) for view, target in asked]
+    if elsewhere is not None:
+        elsewhere.add(site.kind, views)
     return episodes
 
 
@@ -79,19 +125,22 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sites", type=int, default=600)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--absent", action="store_true", help="ask beside each query where the thing is not")
     parser.add_argument("--part", default="0/1", help="i/n: this process's share of the sites")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     maker = SiteMaker(arguments.data)
+    elsewhere = Elsewhere() if arguments.absent else None
     part, parts = (int(n) for n in arguments.part.split("/"))
     started = time.monotonic()
     for number in range(part, arguments.sites, parts):
-        rng = np.random.default_rng([7, number])
+        rng = np.random.default_rng([arguments.seed, number])
         kind = KINDS[rng.choice(3, p=KIND_SHARES)]
         path = arguments.out / f"{number:05d}_{kind}.safetensors"
         if path.exists():
             continue
-        episodes = site_episodes(maker.kinds[kind](PICTURES_A_SITE, rng), rng)
+        episodes = site_episodes(maker.kinds[kind](PICTURES_A_SITE, rng), rng, elsewhere)
         tensors = {f"{i}.{name}": tensor for i, one in enumerate(episodes) for name, tensor in one.items()}
         save_file(tensors, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)

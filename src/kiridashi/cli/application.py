@@ -76,7 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     result = app(args=words, prog_name="kiridashi", standalone_mode=False)
-    return int(result or ExitCode.DONE)
+    code = int(result or ExitCode.DONE)
+    if code == ExitCode.INTERRUPTED:
+        # typer turns Ctrl-C outside of a batch into this code without a word.
+        tell("interrupted", kind="")
+    return code
 
 
 def _take_debug(words: list[str]) -> list[str]:

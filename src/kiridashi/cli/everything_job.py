@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kiridashi.cli.batch import run_batch
+from kiridashi.cli.progress import waiting
 from kiridashi.cli.summary import Summary
 from kiridashi.data.targets import find_targets
 from kiridashi.report.folder import ANNOTATIONS, OVERLAYS, RESULTS, RunFolder
@@ -41,12 +42,13 @@ def run_everything(
     }
     folder = RunFolder.open(out, settings, resume=resume, overwrite=overwrite, with_masks=False)
 
-    from kiridashi.models.everything import everything, interim_note
-    from kiridashi.models.grid import GridSettings
-    from kiridashi.models.loading import load_model
-
     started = time.perf_counter()
-    model = load_model(model_name)
+    with waiting("loading the model", quiet=quiet):
+        from kiridashi.models.everything import everything, interim_note
+        from kiridashi.models.grid import GridSettings
+        from kiridashi.models.loading import load_model
+
+        model = load_model(model_name)
     loading = time.perf_counter() - started
     options = GridSettings(points_per_side=grid)
     outcome = run_batch(

@@ -44,6 +44,19 @@ def progress_bar(description: str, total: int, *, quiet: bool, unit: str = "pict
         yield lambda: progress.advance(task)
 
 
+@contextmanager
+def waiting(text: str, *, quiet: bool) -> Iterator[None]:
+    """Show that something is going on whose end nobody knows, on a terminal only."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield
+        return
+    with console.status(text):
+        yield
+
+
 def rate_text(per_second: float | None, unit: str = "pictures") -> str:
     """`2.5 pictures/s`, with as many digits as mean something."""
     if not per_second:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kiridashi.cli.batch import Outcome, run_batch
+from kiridashi.cli.progress import waiting
 from kiridashi.cli.suggest import check_choice
 from kiridashi.cli.summary import Summary
 from kiridashi.core.errors import InputError, UsageError
@@ -60,14 +61,15 @@ class SegmentJob:
         # The masks of an earlier run must not become targets of this one.
         targets = find_targets(self.targets, exclude=[self.out])
         references, negatives = self._read_references(), self._read_negatives()
-        # Only now torch: whatever is wrong so far was told at once.
-        from kiridashi.reference.methods import METHOD_NAMES
-
-        check_choice("method", self.method, METHOD_NAMES)
-        settings = self._settings(references, negatives)
-        folder = RunFolder.open(self.out, settings, resume=self.resume, overwrite=self.overwrite)
         started = time.perf_counter()
-        method, model = self._learn(references, negatives)
+        # Only now torch: whatever is wrong so far was told at once.
+        with waiting("loading the model and learning", quiet=self.quiet):
+            from kiridashi.reference.methods import METHOD_NAMES
+
+            check_choice("method", self.method, METHOD_NAMES)
+            settings = self._settings(references, negatives)
+            folder = RunFolder.open(self.out, settings, resume=self.resume, overwrite=self.overwrite)
+            method, model = self._learn(references, negatives)
         learning = time.perf_counter() - started
         outcome = run_batch(folder, targets, method.predict, quiet=self.quiet, verb="segment")
         self._report(folder, outcome, references, negatives, model, learning)

@@ -161,7 +161,8 @@ class RunFolder:
         )
 
     def _holds_results(self) -> bool:
-        names = (RUN, RESULTS, ANNOTATIONS, REPORT)
+        # run.json alone is a run that stopped before its first result: nothing to lose.
+        names = (RESULTS, ANNOTATIONS, REPORT)
         folders = (self.path / MASKS, self.path / OVERLAYS)
         return any((self.path / name).exists() for name in names) or any(
             folder.is_dir() and any(folder.iterdir()) for folder in folders
@@ -169,12 +170,12 @@ class RunFolder:
 
     def _take_up(self) -> None:
         """Read the results of the run in the folder, after checking that this is the same run."""
-        if not (self.path / RUN).is_file():
-            if self._holds_results():
-                raise UsageError(
-                    f"{self.path}: no {RUN} in it, so this run cannot be resumed; name another --out"
-                )
+        if not self._holds_results():
             return
+        if not (self.path / RUN).is_file():
+            raise UsageError(
+                f"{self.path}: no {RUN} in it, so this run cannot be resumed; name another --out"
+            )
         before = _read_settings(self.path / RUN)
         changed = differences(before, self.settings)
         if changed:

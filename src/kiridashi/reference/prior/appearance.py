@@ -15,7 +15,10 @@ from sklearn.ensemble import ExtraTreesClassifier
 from kiridashi.reference.prior.evidence import GRID, OUTSIDE_COVER, Example, FloatMap, View, best_covered
 
 TREES = 40
+# Cells drawn inside and outside, at most: a picture's share shrinks as there are more pictures, so that
+# thirty references fit as fast as five.
 SAMPLES_A_PICTURE = 2000
+SAMPLES = 6000
 MIN_LEAF = 4
 
 
@@ -37,7 +40,8 @@ class AppearanceForest:
     def fit(self, examples: Sequence[Example]) -> Self:
         """Learn from references and negatives."""
         generator = np.random.default_rng(self.seed)
-        parts = [_draw(example, generator) for example in examples]
+        most = max(1, min(SAMPLES_A_PICTURE, SAMPLES // len(examples)))
+        parts = [_draw(example, most, generator) for example in examples]
         rows = np.concatenate([rows for rows, _ in parts]).astype(np.float16)
         return self.fit_rows(rows, np.concatenate([inside for _, inside in parts]))
 
@@ -60,12 +64,14 @@ class AppearanceForest:
         return np.asarray(probability, dtype=np.float32).reshape(GRID, GRID)
 
 
-def _draw(example: Example, generator: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _draw(
+    example: Example, most: int, generator: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """A sample of a picture's cells, as many inside as outside where there are enough."""
     inner, outer = example.shares(GRID, GRID)
     groups = [
         torch.nonzero(cells.flatten())[:, 0].numpy() for cells in (best_covered(inner), outer > OUTSIDE_COVER)
     ]
-    chosen = [generator.choice(cells, min(len(cells), SAMPLES_A_PICTURE), replace=False) for cells in groups]
+    chosen = [generator.choice(cells, min(len(cells), most), replace=False) for cells in groups]
     labels = np.concatenate([np.ones(len(chosen[0]), dtype=bool), np.zeros(len(chosen[1]), dtype=bool)])
     return example.view.local[np.concatenate(chosen)], labels

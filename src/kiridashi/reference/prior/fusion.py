@@ -22,6 +22,8 @@ from kiridashi.reference.prior.similarity import CHANNELS_A_LEVEL, LEVELS, Memor
 
 TRUNK_CHANNELS = (40, 112, 320)
 FACTS = 5
+# Numbers that sum up a picture for the presence head.
+SUMMARY = 3 + 2 * CHANNELS_A_LEVEL * len(LEVELS) + 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +116,9 @@ class FusionNet(nn.Module):
         self.context = nn.Linear(widths[2], widths[2])
         self.last = _two_convolutions(above + 1 + 3, 24)
         self.head = nn.Conv2d(24, 1, 1)
-        self.presence = nn.Sequential(nn.Linear(2 * widths[2] + 3 + FACTS, 32), nn.ReLU(), nn.Linear(32, 1))
+        self.presence = nn.Sequential(
+            nn.Linear(2 * widths[2] + SUMMARY + FACTS, 48), nn.ReLU(), nn.Linear(48, 1)
+        )
 
     def forward(
         self,
@@ -145,7 +149,7 @@ class FusionNet(nn.Module):
         fine = F.interpolate(x, size=appearance.shape[-2:], mode="bilinear", align_corners=False)
         fused: Tensor = self.last(torch.cat([fine, appearance * 2 - 1, thumbnail * 2 - 1], dim=1))
         prior: Tensor = self.head(fused)[:, 0]
-        pooled += [_peaks(prior), facts]
+        pooled += [_summary(prior, similarity, appearance), facts]
         return Fused(prior, self.presence(torch.cat(pooled, dim=1))[:, 0])
 
     @torch.inference_mode()
@@ -161,10 +165,15 @@ class FusionNet(nn.Module):
         return Fused(fused.prior.sigmoid(), fused.presence.sigmoid())
 
 
-def _peaks(prior: Tensor) -> Tensor:
-    """(B, 3) how high the prior rises: its highest cell, a small object's worth of cells, a large one's."""
+def _summary(prior: Tensor, similarity: Sequence[Tensor], appearance: Tensor) -> Tensor:
+    """(B, SUMMARY) how high the prior and each kind of evidence rise, and how they are on average.
+
+    Of the prior: its highest cell, a small object's worth of cells, a large one's.
+    """
     ranked = prior.flatten(1).topk(256, dim=1).values
-    return torch.stack([ranked[:, 0], ranked[:, :32].mean(1), ranked.mean(1)], dim=1) / 4
+    peaks = torch.stack([ranked[:, 0], ranked[:, :32].mean(1), ranked.mean(1)], dim=1) / 4
+    maps = [*similarity, appearance]
+    return torch.cat([peaks, *(m.amax((2, 3)) for m in maps), *(m.mean((2, 3)) for m in maps)], dim=1)
 
 
 def _two_convolutions(inner: int, outer: int) -> nn.Sequential:
