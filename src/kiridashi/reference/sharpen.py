@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kiridashi.core.geometry.components import split_components
+from kiridashi.core.geometry.guided_filter import guided_filter
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
@@ -17,9 +18,8 @@ FloatMap = NDArray[np.float32]
 # The decoder's mask replaces a region of the prior only when the two agree at least this much.
 AGREEMENT = 0.5
 MOST_REGIONS = 32
-# Guided filter: radius as a share of the prior's cell, and how strong an edge must be to be kept.
+# Radius of the edge-aware filter in cells of the prior.
 FILTER_CELLS = 1.5
-EDGE_STRENGTH = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,30 +50,8 @@ def sharpen(model: PromptableModel, picture: Picture, prior: FloatMap) -> Sharpe
     cell = max(height / prior.shape[0], width / prior.shape[1])
     radius = max(1, round(FILTER_CELLS * cell))
     return Sharpened(
-        guided_filter(picture, smooth, radius), "edge-aware filter (interim: no trained decoder)"
+        guided_filter(picture.pixels, smooth, radius), "edge-aware filter (interim: no trained decoder)"
     )
-
-
-def guided_filter(picture: Picture, values: FloatMap, radius: int) -> FloatMap:
-    """Smooth `values` along the picture's edges (He, Sun and Tang, 2010, with a grey guide).
-
-    Args:
-        picture: the guide.
-        values: (H, W) in [0, 1].
-        radius: of the box window in pixels.
-    """
-    guide = picture.pixels.astype(np.float32).mean(axis=2) / 255
-    window = (2 * radius + 1, 2 * radius + 1)
-
-    def mean(x: FloatMap) -> FloatMap:
-        return np.asarray(cv2.blur(x, window, borderType=cv2.BORDER_REFLECT), dtype=np.float32)
-
-    mean_guide, mean_values = mean(guide), mean(values)
-    variance = mean(guide * guide) - mean_guide**2
-    slope = (mean(guide * values) - mean_guide * mean_values) / (variance + EDGE_STRENGTH)
-    offset = mean_values - slope * mean_guide
-    filtered: FloatMap = np.clip(mean(slope) * guide + mean(offset), 0, 1)
-    return filtered
 
 
 def _decode(model: PromptableModel, picture: Picture, smooth: FloatMap) -> FloatMap:
