@@ -97,6 +97,7 @@ class Concat:
             "threshold": self.threshold_,
             "typical": self.size_.typical,
             "uniform": self.size_.uniform,
+            "thickness": self.size_.thickness,
         }
         save_state(path, NAME, self.session_.state(), facts)
 
@@ -109,7 +110,9 @@ class Concat:
         tensors, facts = load_state(path, NAME)
         self.session_ = VideoSession.from_state(self.model, tensors)
         self.threshold_ = float(str(facts["threshold"]))
-        self.size_ = ObjectSize(float(str(facts["typical"])), bool(facts["uniform"]))
+        self.size_ = ObjectSize(
+            float(str(facts["typical"])), bool(facts["uniform"]), float(str(facts["thickness"]))
+        )
         return self
 
     def _session(self, references: Sequence[Reference]) -> VideoSession:

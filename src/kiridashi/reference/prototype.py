@@ -94,6 +94,7 @@ class Prototype:
             "threshold": self.threshold_,
             "typical": self.size_.typical,
             "uniform": self.size_.uniform,
+            "thickness": self.size_.thickness,
         }
         save_state(path, NAME, self.prior_.state(), facts)
 
@@ -106,7 +107,9 @@ class Prototype:
         tensors, facts = load_state(path, NAME)
         self.prior_ = PriorEstimator(int(str(facts["seed"]))).restore(tensors)
         self.threshold_ = float(str(facts["threshold"]))
-        self.size_ = ObjectSize(float(str(facts["typical"])), bool(facts["uniform"]))
+        self.size_ = ObjectSize(
+            float(str(facts["typical"])), bool(facts["uniform"]), float(str(facts["thickness"]))
+        )
         return self
 
     def _look(self, picture: Picture) -> View:
