@@ -1,0 +1,72 @@
+"""What the README tells a newcomer to type is typed here, in both languages."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from skimage import data
+
+from kiridashi.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+READMES = ("README.md", "README.ja.md")
+# These need a network, or files that no newcomer has yet.
+NOT_HERE = ("...", "kiridashi demo", "kiridashi doctor")
+
+
+def blocks(readme: str, language: str) -> list[str]:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(readme: str) -> list[str]:
+    lines = [line for block in blocks(readme, "sh") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("kiridashi") and not any(s in line for s in NOT_HERE)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the README's examples name."""
+    coins: NDArray[np.uint8] = np.stack([data.coins()] * 3, axis=2)
+    Image.fromarray(coins).save(tmp_path / "part.jpg")
+    Image.fromarray(coins[:, ::-1].copy()).save(tmp_path / "photo.jpg")
+    height, width = coins.shape[:2]
+    mask = np.zeros((height, width), np.uint8)
+    rows, columns = np.ogrid[:height, :width]
+    mask[(rows - 46) ** 2 + (columns - 45) ** 2 <= 22**2] = 255
+    Image.fromarray(mask).save(tmp_path / "part.png")
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(coins[100:250]).save(tmp_path / "photos" / "one.jpg")
+    (tmp_path / "prompts.jsonl").write_text('{"id": "a", "image": "photo.jpg", "box": [10, 20, 200, 180]}\n')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_commands_run(readme: str, desk: Path) -> None:
+    typed = commands(readme)
+    assert len(typed) >= 4
+    for line in typed:
+        assert main(shlex.split(line, comments=True)[1:]) == 0, line
+    assert (desk / "found" / "report.html").is_file()
+    assert (desk / "mask.png").is_file()
+    assert (desk / "cuts" / "masks" / "a.png").is_file()
+    assert (desk / "all" / "annotations.json").is_file()
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_python_example_runs(readme: str, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = blocks(readme, "python")
+    exec(compile(code, readme, "exec"), {})
+    assert "Verdict(present=" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", [*READMES, "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_links_to_files_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target]
+    assert [target for target in targets if not (ROOT / target).exists()] == []
