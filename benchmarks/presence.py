@@ -62,7 +62,9 @@ def ask(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data"), help="folder that holds the sets"
+    )
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--episodes", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from kiridashi.reference.prior.appearance import AppearanceForest
 from kiridashi.reference.prior.evidence import Example, View, best_covered
-from kiridashi.reference.prior.similarity import CHANNELS_A_LEVEL, LEVELS, Memory, compare
+from kiridashi.reference.prior.similarity import CHANNELS_A_LEVEL, LEVELS, Memory, compare, contrast
 
 TRUNK_CHANNELS = (40, 112, 320)
 FACTS = 5
@@ -69,9 +69,9 @@ def reference_facts(examples: Sequence[Example], memories: Sequence[Memory]) -> 
     for memory, level in zip(memories, LEVELS, strict=True):
         contrasts, shares = [], []
         for example in shown:
-            contrast = compare(example.view, memory, level)[0]
-            contrasts.append(contrast.flatten())
-            shares.append(example.shares(*contrast.shape)[0].flatten())
+            lead = contrast(example.view, memory, level)
+            contrasts.append(lead.flatten())
+            shares.append(example.shares(*lead.shape)[0].flatten())
         separations.append(_auroc(torch.cat(contrasts), best_covered(torch.cat(shares))))
     cover = sum(example.inside.coverage for example in shown if example.inside) / len(shown)
     log_cover = math.log10(max(cover, 1e-4)) / 4

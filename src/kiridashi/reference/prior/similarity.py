@@ -64,6 +64,13 @@ def _thin(places: Tensor) -> Tensor:
     return places[torch.linspace(0, len(places) - 1, MAX_PLACES).long()]
 
 
+def contrast(view: View, memory: Memory, level: int) -> Tensor:
+    """(h, w) cosine to the object's prototype minus cosine to the surroundings', at one level."""
+    maps = view.trunk[level]
+    places = F.normalize(maps.flatten(1).T, dim=1)
+    return (places @ (memory.foreground - memory.background)).view(maps.shape[-2:])
+
+
 def compare(view: View, memory: Memory, level: int) -> Tensor:
     """(CHANNELS_A_LEVEL, h, w) evidence of one level, at the level's own resolution.
 
@@ -72,11 +79,11 @@ def compare(view: View, memory: Memory, level: int) -> Tensor:
     """
     maps = view.trunk[level]
     places = F.normalize(maps.flatten(1).T, dim=1)
-    object_like = places @ memory.foreground
-    contrast = object_like - places @ memory.background
-    standard = (contrast - contrast.mean()) / (contrast.std() + 1e-3)
+    lead = contrast(view, memory, level).flatten()
+    standard = (lead - lead.mean()) / (lead.std() + 1e-3)
     inside, outside = _nearest(places, memory.inside), _nearest(places, memory.outside)
-    channels = torch.stack([contrast, standard / 3, object_like, inside - outside, inside, outside])
+    object_like = places @ memory.foreground
+    channels = torch.stack([lead, standard / 3, object_like, inside - outside, inside, outside])
     return channels.view(CHANNELS_A_LEVEL, *maps.shape[-2:])
 
 
