@@ -10,6 +10,8 @@ from kiridashi.cli import main
 from kiridashi.core.mask import Mask
 from kiridashi.data import read_label_map, read_mask
 
+pytestmark = pytest.mark.data
+
 
 def patches(folder: Path, label: int, count: int) -> list[str]:
     """Pictures of one class alone that it covers visibly."""
