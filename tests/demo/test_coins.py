@@ -29,4 +29,4 @@ def test_the_outlines_lie_on_the_photograph() -> None:
 
 
 def test_the_other_photograph_has_three_channels() -> None:
-    assert without_coins().pixels.shape == (512, 512, 3)
+    assert without_coins().pixels.shape == (400, 600, 3)

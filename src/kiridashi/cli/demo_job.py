@@ -64,7 +64,7 @@ def run_demo(out: Path, language: str, *, quiet: bool, as_json: bool) -> int:
         "right": len(pairs),
         "mean_iou": round(sum(iou for _, iou in pairs) / max(len(pairs), 1), 4),
         "iou_of_all_coins_together": round(_together(scene.truth, found), 4),
-        "bricks": records[without_coins().name].verdict,
+        "without_coins": records[without_coins().name].verdict,
         "seconds": round(time.perf_counter() - started, 2),
         "report": str(results / REPORT),
     }
@@ -112,6 +112,6 @@ def _tell(told: Mapping[str, object], results: Path, command: str) -> None:
         f"{told['coins_in_reference']} marked, {told['coins_to_find']} to find"
     )
     print(f"found {told['found']}, of which {told['right']} right; mean IoU {told['mean_iou']:.3f}")
-    print(f"a photograph of bricks, for comparison: {told['bricks']}")
+    print(f"a photograph without coins, for comparison: {told['without_coins']}")
     print(f"{told['seconds']} s; the report: {told['report']}")
     print(f"results in {results} ({RESULTS}, masks, overlays)\nthe same by hand: {command}")

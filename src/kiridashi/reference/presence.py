@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from kiridashi.core.segments import Verdict
 
-# A new picture of the object scores at least this share of what the references score on average. Chosen on
-# made-up surfaces and training photographs, where it refuses about a quarter more absent objects than a
-# threshold for all sites and loses one present object in fifty.
+# A new picture of the object scores at least this share of what the references score on average. Chosen with
+# five references on 35 episodes each of made-up surfaces and training photographs. Against 0.25 everywhere:
+# 0.77 instead of 0.51 and 0.54 instead of 0.46 of absent objects refused, 1.00 as before and 0.89 instead of
+# 0.91 of present ones kept.
 SHARE = 0.5
 # How far inside the gap between absent and present scores the threshold stays.
 MARGIN = 0.15
