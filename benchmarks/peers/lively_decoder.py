@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kiridashi.models.grid.clicks import embed_clicks
 from kiridashi.models.grid.folded_decoder import FoldedDecoder
 from kiridashi.models.promptable import Features, PromptableModel
 from peers.stock_grid import decode_points
@@ -25,6 +26,7 @@ BUMP = 4.0
 TEXTURE = 0.15
 IOU_SPREAD = 4.0
 SAMPLE_POINTS = 384
+BATCH = 16
 RIDGE = 1e-3
 
 
@@ -71,16 +73,15 @@ def thresholds(
 
 
 def _mask_tokens(model: PromptableModel, features: Features, points: Tensor) -> Tensor:
-    net = model.net
-    labels = torch.ones(len(points), 1, 1, dtype=torch.int32)
-    sparse, dense = net.prompt_encoder(
-        input_points=points[:, None, None], input_labels=labels, input_boxes=None, input_masks=None
-    )
-    decoder = FoldedDecoder(net.mask_decoder)
-    position = net.get_image_wide_positional_embeddings()
+    side = model.card.image_size
+    clicks = embed_clicks(model, points.numpy(), (side, side))
+    decoder = FoldedDecoder(model.net.mask_decoder)
+    position = model.net.get_image_wide_positional_embeddings()
     levels = features.levels[0], features.levels[1]
-    picture = decoder.share(model.image_embedding(features) + dense[:1], position, levels)
-    return torch.cat([decoder.mask_tokens(decoder.attend(picture, part)) for part in sparse[:, 0].split(16)])
+    picture = decoder.share(model.image_embedding(features) + clicks.dense, position, levels)
+    batches = [slice(start, start + BATCH) for start in range(0, len(points), BATCH)]
+    attended = (decoder.attend(picture, clicks.sparse[part], clicks.changes[part]) for part in batches)
+    return torch.cat([decoder.mask_tokens(part) for part in attended])
 
 
 def _bumps(channels: int, size: torch.Size) -> Tensor:

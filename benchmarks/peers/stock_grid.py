@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from kiridashi.core.geometry.boxes import box_nms
 from kiridashi.models.grid.settings import GridSettings
+from kiridashi.models.prompt_map import draw_prompts
 from kiridashi.models.promptable import Features, PromptableModel
 
 POINTS_PER_BATCH = 64
@@ -64,6 +65,8 @@ def decode_points(
     model: PromptableModel, features: Features, points: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(B, 3, h, w) logits, (B, 3) predicted IoU and (B, 3, C) tokens of (B, 2) points in input pixels."""
+    if model.card.draws_prompts:
+        return _decode_drawn(model, features, points)
     net = model.net
     labels = torch.ones(1, len(points), 1, dtype=torch.int32)
     sparse, dense = net.prompt_encoder(
@@ -78,6 +81,31 @@ def decode_points(
         high_resolution_features=list(features.levels[:-1]),
     )
     return logits[0], iou[0], tokens[0]
+
+
+def _decode_drawn(
+    model: PromptableModel, features: Features, points: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As `decode_points`, each point with a map of its own, which takes a batch of pictures."""
+    net = model.net
+    labels = torch.ones(len(points), 1, dtype=torch.int32)
+    side = net.prompt_encoder.mask_input_size[0]
+    sparse, dense = net.prompt_encoder(
+        input_points=points[:, None, None],
+        input_labels=labels[:, None],
+        input_boxes=None,
+        input_masks=draw_prompts(None, points[:, None], labels, None, side),
+    )
+    many = (len(points), -1, -1, -1)
+    logits, iou, tokens, _ = net.mask_decoder(
+        image_embeddings=model.image_embedding(features).expand(many),
+        image_positional_embeddings=net.get_image_wide_positional_embeddings().expand(many),
+        sparse_prompt_embeddings=sparse,
+        dense_prompt_embeddings=dense,
+        multimask_output=True,
+        high_resolution_features=[level.expand(many) for level in features.levels[:-1]],
+    )
+    return logits[:, 0], iou[:, 0], tokens[:, 0]
 
 
 def _filter(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kiridashi.core.errors import UsageError
-from kiridashi.evaluate.intervals import bootstrap_mean, paired_difference
+from kiridashi.evaluate.intervals import bootstrap_mean, grouped_mean, paired_difference
 
 SAMPLE = np.random.default_rng(3).normal(0.5, 0.2, 400)
 
@@ -71,3 +71,29 @@ def test_pairs_need_one_length() -> None:
 
 def test_text_gives_mean_and_ends() -> None:
     assert str(bootstrap_mean([0.5, 0.5])) == "0.500 [0.500, 0.500]"
+
+
+def test_groups_of_one_are_the_plain_bootstrap() -> None:
+    names = [str(index) for index in range(SAMPLE.size)]
+    grouped, plain = grouped_mean(SAMPLE, names), bootstrap_mean(SAMPLE)
+    assert grouped.mean == plain.mean
+    assert (grouped.low, grouped.high) == pytest.approx((plain.low, plain.high), abs=2e-3)
+
+
+def test_equal_values_in_a_group_promise_no_more_than_one() -> None:
+    once = bootstrap_mean(SAMPLE[:40])
+    often = grouped_mean(np.repeat(SAMPLE[:40], 10), np.repeat(np.arange(40), 10).astype(str).tolist())
+    assert often.count == 400
+    assert often.high - often.low == pytest.approx(once.high - once.low, rel=0.05)
+
+
+def test_the_mean_over_groups_weighs_every_value_alike() -> None:
+    interval = grouped_mean([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"])
+    assert (interval.mean, interval.low, interval.high) == (0.75, 0.0, 1.0)
+
+
+def test_every_value_needs_its_group() -> None:
+    with pytest.raises(UsageError, match="group"):
+        grouped_mean([0.5, 0.6], ["a"])
+    with pytest.raises(UsageError, match="resamples"):
+        grouped_mean([0.5], ["a"], resamples=0)

@@ -20,6 +20,8 @@ from kiridashi.models.loading import load_model
 from kiridashi.models.promptable import PromptableModel
 
 PROMPT = Prompt(points=((40.0, 50.0, 1),), box=(20.0, 20.0, 90.0, 100.0))
+# What only our own networks are trained for.
+OWN_FLAGS = ("draws_prompts", "carries_mask")
 
 
 @pytest.fixture(autouse=True)
@@ -159,9 +161,19 @@ def test_the_compact_model_keeps_its_card_in_a_folder(
     shipped = load_model("compact")
     shipped.net.save_pretrained(tmp_path)
     loaded = load_model(str(tmp_path))
-    for field in ("mean", "std", "image_size", "trained", "licence", "family"):
+    for field in ("mean", "std", "image_size", "trained", "licence", "family", *OWN_FLAGS):
         assert getattr(loaded.card, field) == getattr(shipped.card, field)
+    assert all(getattr(loaded.card, flag) for flag in OWN_FLAGS)
     assert same_masks(loaded, shipped, make_clip(1)[0])
+
+
+@pytest.mark.parametrize("flag", OWN_FLAGS)
+@pytest.mark.parametrize("value", [None, False, "no"])
+def test_a_folder_has_a_flag_only_where_it_says_so(folder: Path, flag: str, value: object) -> None:
+    change_config(folder, kiridashi=None if value is None else {flag: value})
+    assert getattr(find_card(str(folder)), flag) is False
+    change_config(folder, kiridashi={flag: True})
+    assert getattr(find_card(str(folder)), flag) is True
 
 
 def test_half_precision_weights_are_computed_in_single(folder: Path) -> None:

@@ -13,6 +13,7 @@ from kiridashi.core.errors import UsageError
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
 from kiridashi.models.preprocess import to_input
+from kiridashi.models.prompt_map import draw_prompts
 from kiridashi.models.promptable import (
     DECODE_BATCH,
     KEPT_PICTURES,
@@ -31,7 +32,7 @@ ONLY_PRIOR = Prompt(prior=PRIOR)
 ALL = Prompt(points=((60.0, 50.0, 1),), box=(20.0, 10.0, 120.0, 80.0), prior=PRIOR)
 EVERY_KIND = (ONE_POINT, TWO_POINTS, BOX, BOX_AND_POINT, ONLY_PRIOR, ALL)
 KIND_NAMES = ("point", "two points", "box", "box and point", "prior", "all")
-MODELS = ("tiny_sam2", "tiny_compact", "tiny_edgetam")
+MODELS = ("tiny_sam2", "tiny_compact", "tiny_drawing", "tiny_edgetam")
 
 
 @pytest.fixture(params=MODELS)
@@ -94,6 +95,23 @@ def prior_as_logits(prompt: Prompt) -> Tensor | None:
     return (probability / (1 - probability)).log().clamp(-PRIOR_LOGIT, PRIOR_LOGIT)
 
 
+def mask_input(
+    model: PromptableModel, picture: Picture, prompt: Prompt, base: Tensor | None
+) -> Tensor | None:
+    """What the library's forward is to be given as its mask, its coordinates scaled by hand."""
+    if not model.card.draws_prompts:
+        return base
+    side = model.card.image_size
+    across, down = side / picture.size[1], side / picture.size[0]
+    points = labels = box = None
+    if prompt.points:
+        points = torch.tensor([[[x * across, y * down] for x, y, _ in prompt.points]])
+        labels = torch.tensor([[label for *_, label in prompt.points]])
+    if prompt.box is not None:
+        box = torch.tensor([prompt.box]) * torch.tensor([across, down, across, down])
+    return draw_prompts(base, points, labels, box, side // 4)
+
+
 def test_features_are_the_libraries_embeddings(model: PromptableModel, scene: Picture) -> None:
     features = model.encode(scene)
     with torch.inference_mode():
@@ -115,7 +133,8 @@ def test_masks_are_the_libraries(
     model: PromptableModel, scene: Picture, prompt: Prompt, multimask: bool
 ) -> None:
     decoded = model.decode(model.encode(scene), [prompt], multimask)
-    stock = stock_decode(model, scene, prompt, multimask, prior_as_logits(prompt))
+    mask = mask_input(model, scene, prompt, prior_as_logits(prompt))
+    stock = stock_decode(model, scene, prompt, multimask, mask)
     assert decoded.logits.shape[1] == (3 if multimask else 1)
     torch.testing.assert_close(decoded.logits, stock.pred_masks[0], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(decoded.iou, stock.iou_scores[0], atol=1e-4, rtol=1e-4)
@@ -149,13 +168,24 @@ def test_a_batch_of_mixed_prompts_equals_single_ones(
 @pytest.mark.parametrize("prompt", [ONE_POINT, BOX_AND_POINT], ids=["point", "box and point"])
 def test_refinement_feeds_the_logits_back(model: PromptableModel, scene: Picture, prompt: Prompt) -> None:
     refined = model.refine(model.encode(scene), prompt, rounds=2)
-    step = stock_decode(model, scene, prompt, True, None)
+    step = stock_decode(model, scene, prompt, True, mask_input(model, scene, prompt, None))
     for _ in range(2):
         best = int(step.iou_scores[0, 0].argmax())
         mask = step.pred_masks[0, :, best : best + 1].clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT)
-        step = stock_decode(model, scene, prompt, False, mask)
+        step = stock_decode(model, scene, prompt, False, mask_input(model, scene, prompt, mask))
     torch.testing.assert_close(refined.logits, step.pred_masks[0], atol=2e-4, rtol=1e-4)
     torch.testing.assert_close(refined.iou, step.iou_scores[0], atol=1e-4, rtol=1e-4)
+
+
+def test_only_a_card_that_says_so_draws(tiny_compact: PromptableModel, tiny_drawing: PromptableModel) -> None:
+    """On equal weights the prompt tokens are equal, and without drawing a click leaves no map."""
+    sparse, dense = tiny_compact.embed_prompts(SIZE, [ONE_POINT])
+    drawn_sparse, drawn = tiny_drawing.embed_prompts(SIZE, [ONE_POINT])
+    assert torch.equal(sparse, drawn_sparse)
+    empty = tiny_compact.net.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
+    assert torch.equal(dense, empty.expand_as(dense))
+    assert drawn.shape == dense.shape
+    assert (drawn.std(dim=(2, 3)) > 0).all()
 
 
 def test_no_rounds_of_refinement_are_the_three_masks(tiny_sam2: PromptableModel, scene: Picture) -> None:

@@ -5,6 +5,7 @@ hover around a logit of 0. Here every part of the network has a say and masks co
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,11 @@ def _enliven(net: nn.Module, seed: int) -> nn.Module:
             else:
                 scale = 0.02 if name.endswith("bias") else 0.5
             parameter.normal_(0, scale, generator=generator)
+        # The position code is a buffer of chance; as in checkpoints, points and picture share one.
+        code = torch.randn(2, WIDTH // 2, generator=generator)
+        for name, buffer in net.named_buffers():
+            if name.endswith("positional_embedding"):
+                buffer.copy_(code)
     return net
 
 
@@ -119,6 +125,20 @@ def make_compact() -> Builder:
 
 
 @pytest.fixture(scope="session")
+def make_drawing(make_compact: Builder) -> Builder:
+    """As make_compact, of models that draw their prompts on the mask-prompt map."""
+
+    def build(image_size: int = 128, seed: int = 2, object_score: float = 4.0) -> PromptableModel:
+        plain = make_compact(image_size, seed, object_score)
+        with torch.no_grad():
+            # Large as the features they are added to, or what is drawn has no say.
+            plain.net.prompt_encoder.mask_embed.conv3.weight *= 4
+        return PromptableModel(plain.net, replace(plain.card, name="tiny-drawing", draws_prompts=True))
+
+    return build
+
+
+@pytest.fixture(scope="session")
 def make_edgetam() -> Builder:
     """Builds an `EdgeTamVideoModel` (spatial perceiver) over a small Hiera."""
 
@@ -146,6 +166,12 @@ def tiny_sam2(make_sam2: Builder) -> PromptableModel:
 def tiny_compact(make_compact: Builder) -> PromptableModel:
     """A shared compact model with random weights at 128 pixels; do not change its weights."""
     return make_compact()
+
+
+@pytest.fixture(scope="session")
+def tiny_drawing(make_drawing: Builder) -> PromptableModel:
+    """A shared compact model at 128 pixels that draws its prompts; do not change its weights."""
+    return make_drawing()
 
 
 @pytest.fixture(scope="session")

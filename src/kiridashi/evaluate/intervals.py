@@ -47,20 +47,8 @@ def bootstrap_mean(
     Raises:
         UsageError: no values, a value that is not finite, or a level outside (0, 1).
     """
-    sample = np.asarray(values, dtype=np.float64)
-    if sample.ndim != 1 or sample.size == 0 or not np.isfinite(sample).all():
-        raise UsageError(f"an interval needs one or more finite numbers in a row, got shape {sample.shape}")
-    if not 0 < level < 1 or resamples < 1:
-        raise UsageError(f"level must lie in (0, 1) and resamples be positive, got {level} and {resamples}")
-    rng = np.random.default_rng(seed)
-    means = np.concatenate(
-        [
-            sample[rng.integers(0, sample.size, (min(CHUNK, resamples - start), sample.size))].mean(axis=1)
-            for start in range(0, resamples, CHUNK)
-        ]
-    )
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(sample.mean()), float(low), float(high), int(sample.size))
+    sample = _checked(values, level, resamples)
+    return _interval(sample, np.arange(sample.size), level, resamples, seed)
 
 
 def paired_difference(
@@ -77,3 +65,56 @@ def paired_difference(
     if a.shape != b.shape:
         raise UsageError(f"paired samples must have one length, got {a.shape} and {b.shape}")
     return bootstrap_mean(a - b, level=level, resamples=resamples, seed=seed)
+
+
+def grouped_mean(
+    values: Values, groups: Sequence[str], *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> Interval:
+    """Percentile bootstrap interval of a mean over units that come in groups.
+
+    Objects of one picture, or frames of one clip, are alike: drawing them one by one would promise too
+    much. Whole groups are drawn instead (the cluster bootstrap; Davison and Hinkley, 1997, section 3.8),
+    and every unit of a drawn group counts.
+
+    Args:
+        values: (N,) finite numbers, one a unit; for a paired difference give the differences.
+        groups: the group of each unit.
+        level: coverage, in (0, 1).
+        resamples: number of bootstrap samples.
+        seed: equal seeds give equal intervals.
+
+    Returns:
+        The mean over all units, with `count` the number of units.
+
+    Raises:
+        UsageError: there is not one group a value; otherwise as `bootstrap_mean`.
+    """
+    sample = _checked(values, level, resamples)
+    if len(groups) != sample.size:
+        raise UsageError(f"every value needs its group, got {sample.size} values and {len(groups)} groups")
+    _, members = np.unique(np.asarray(groups), return_inverse=True)
+    return _interval(sample, members, level, resamples, seed)
+
+
+def _checked(values: Values, level: float, resamples: int) -> NDArray[np.float64]:
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or sample.size == 0 or not np.isfinite(sample).all():
+        raise UsageError(f"an interval needs one or more finite numbers in a row, got shape {sample.shape}")
+    if not 0 < level < 1 or resamples < 1:
+        raise UsageError(f"level must lie in (0, 1) and resamples be positive, got {level} and {resamples}")
+    return sample
+
+
+def _interval(
+    sample: NDArray[np.float64], members: NDArray[np.intp], level: float, resamples: int, seed: int
+) -> Interval:
+    """Draw whole groups with replacement; `members` numbers the group of each value from 0 on."""
+    counts = np.bincount(members).astype(np.float64)
+    sums = np.bincount(members, weights=sample)
+    rng = np.random.default_rng(seed)
+    means = np.empty(resamples)
+    for start in range(0, resamples, CHUNK):
+        drawn = rng.integers(0, sums.size, (min(CHUNK, resamples - start), sums.size))
+        means[start : start + CHUNK] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(sample.mean()), float(low), float(high), int(sample.size))

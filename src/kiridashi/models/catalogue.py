@@ -32,6 +32,8 @@ class ModelCard:
         trained: the parts whose weights may be relied on.
         sha256: of the shipped file; empty for models that are not shipped.
         note: what a user should know.
+        draws_prompts: prompts are also drawn on the mask-prompt map, see `prompt_map`.
+        carries_mask: in a video, an object's last mask is the mask prompt of the next frame.
     """
 
     name: str
@@ -46,6 +48,8 @@ class ModelCard:
     trained: frozenset[Part] = ALL_PARTS
     sha256: str = ""
     note: str = ""
+    draws_prompts: bool = False
+    carries_mask: bool = False
 
     @property
     def kind(self) -> str:

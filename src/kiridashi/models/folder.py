@@ -57,6 +57,8 @@ def card_of_folder(folder: Path) -> ModelCard:
         std=_channels(folder, settings, "image_std", IMAGENET_STD),
         trained=parts & frozenset(own.get("trained") or ALL_PARTS),
         note="" if parts == ALL_PARTS else "pictures only: no memory for videos",
+        draws_prompts=own.get("draws_prompts") is True,
+        carries_mask=own.get("carries_mask") is True,
     )
 
 
@@ -67,6 +69,8 @@ def own_settings(card: ModelCard) -> dict[str, Any]:
         "image_mean": list(card.mean),
         "image_std": list(card.std),
         "licence": card.licence,
+        "draws_prompts": card.draws_prompts,
+        "carries_mask": card.carries_mask,
     }
 
 

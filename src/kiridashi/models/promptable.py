@@ -16,6 +16,7 @@ from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
 from kiridashi.models.catalogue import ModelCard, Part
 from kiridashi.models.preprocess import to_input
+from kiridashi.models.prompt_map import draw_prompts
 
 if TYPE_CHECKING:
     from kiridashi.models.video import MemoryOptions, VideoSession
@@ -187,6 +188,24 @@ class PromptableModel:
             decoded = Decoded(*self._decode_alike(features, [prompt], False, previous), features.size)
         return decoded
 
+    @torch.inference_mode()
+    def correct(
+        self, features: Features, prompt: Prompt, previous: Tensor, multimask: bool = False
+    ) -> Decoded:
+        """Decode with an earlier mask of the same object as the mask prompt.
+
+        What follows each correction click: the new prompt holds all clicks so far, as in SAM's training
+        (Kirillov et al., 2023, arXiv 2304.02643, appendix A).
+
+        Args:
+            features: of the picture.
+            prompt: its prior, if it has one, gives way to the earlier mask.
+            previous: (S/4, S/4) mask logits, as in `Decoded.logits`; held within +-`PREVIOUS_LOGIT`.
+            multimask: three masks, else the single one (or the most stable).
+        """
+        logits = previous.clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT)[None, None]
+        return Decoded(*self._decode_alike(features, [prompt], multimask, logits), features.size)
+
     def _decode_alike(
         self, features: Features, prompts: Sequence[Prompt], multimask: bool, previous: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -212,28 +231,35 @@ class PromptableModel:
     ) -> tuple[Tensor, Tensor]:
         """Sparse (N, 1, T, C) and dense (N, C, S/16, S/16) embeddings of prompts of one kind.
 
+        Where the model's card says so, the prompts are also drawn on the map that the dense ones are
+        made of; see `prompt_map`.
+
         Args:
             size: (height, width) of the picture that the prompts' pixels refer to.
             prompts: all with the same number of points, all or none with a box, a prior.
             previous: (N, 1, S/4, S/4) mask logits, which take the place of the priors.
         """
         scale = torch.tensor([self.card.image_size / size[1], self.card.image_size / size[0]])
-        points = labels = boxes = priors = None
+        points = labels = boxes = None
         if prompts[0].points:
             raw = torch.tensor([prompt.points for prompt in prompts], dtype=torch.float32)
-            points, labels = (raw[..., :2] * scale)[:, None], raw[..., 2].int()[:, None]
+            points, labels = raw[..., :2] * scale, raw[..., 2].int()
         if prompts[0].box is not None:
             corners = torch.tensor([prompt.box for prompt in prompts], dtype=torch.float32)
-            boxes = (corners * scale.repeat(2))[:, None]
-        if previous is not None:
-            priors = previous
-        elif prompts[0].prior is not None:
-            priors = torch.cat([self._prior_logits(prompt) for prompt in prompts])
+            boxes = corners * scale.repeat(2)
+        masks = previous
+        if masks is None and prompts[0].prior is not None:
+            masks = torch.cat([self._prior_logits(prompt) for prompt in prompts])
+        if self.card.draws_prompts:
+            side = self.net.prompt_encoder.mask_input_size[0]
+            masks = draw_prompts(masks, points, labels, boxes, side)
         if points is None and boxes is None:
-            points = torch.zeros(len(prompts), 1, 1, 2)
-            labels = -torch.ones(len(prompts), 1, 1, dtype=torch.int32)
+            points = torch.zeros(len(prompts), 1, 2)
+            labels = -torch.ones(len(prompts), 1, dtype=torch.int32)
+        # The second axis is for several prompts on one picture; there, they would share one map.
+        points, labels, boxes = (None if one is None else one[:, None] for one in (points, labels, boxes))
         sparse, dense = self.net.prompt_encoder(
-            input_points=points, input_labels=labels, input_boxes=boxes, input_masks=priors
+            input_points=points, input_labels=labels, input_boxes=boxes, input_masks=masks
         )
         return sparse, dense
 
@@ -245,7 +271,10 @@ class PromptableModel:
 
 
 def _trunk_maps(output: Any) -> list[Tensor]:
-    """NCHW maps from a trunk's output: Hiera and ours give NHWC tuples, EdgeTAM's a list of NCHW."""
+    """NCHW maps of a trunk: ours names them, Hiera gives NHWC tuples, EdgeTAM's trunk a list of NCHW."""
+    named = getattr(output, "trunk_maps", None)
+    if named is not None:
+        return list(named)
     maps = getattr(output, "intermediate_hidden_states", None)
     if maps is not None:
         return [level.permute(0, 3, 1, 2) for level in maps]

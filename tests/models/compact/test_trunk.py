@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from training.trunk_weights import BATCH_NORM_EPS, fold_trunk, read_published
 
+from kiridashi.models.compact.context import COARSE_WIDTH, MIDDLE_WIDTH
 from kiridashi.models.compact.trunk import STAGES, CompactTrunk, CompactTrunkConfig, SameConv
 
 CHANNELS = (24, 40, 112, 320)
@@ -99,7 +100,7 @@ def lively(net: nn.Module) -> nn.Module:
 
 
 def folded_trunk(state: dict[str, Tensor]) -> CompactTrunk:
-    trunk = CompactTrunk(CompactTrunkConfig())
+    trunk = CompactTrunk(CompactTrunkConfig(context=False))
     trunk.load_state_dict(fold_trunk(state, torch.float32), strict=True)
     trunk.eval()
     return trunk
@@ -119,6 +120,24 @@ def test_the_folded_trunk_equals_the_plain_network(size: tuple[int, int]) -> Non
         assert theirs.std() > 0.05
         torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=2e-4)
     assert output.last_hidden_state is output.intermediate_hidden_states[-1]
+
+
+@pytest.mark.parametrize("size", [(64, 96), (97, 65)])
+def test_context_changes_what_the_neck_reads_and_not_the_trunk_maps(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    trunk = CompactTrunk(CompactTrunkConfig()).eval()
+    x = torch.randn(1, 3, *size)
+    with torch.inference_mode():
+        output, plain = trunk(x), trunk.look(x)
+    assert output.trunk_maps is not None
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(output.trunk_maps, plain, strict=True))
+    fine, middle, coarse, coarsest = (
+        level.permute(0, 3, 1, 2) for level in output.intermediate_hidden_states
+    )
+    assert torch.equal(fine, plain[0])
+    assert torch.equal(coarsest, plain[3])
+    assert middle.shape == (1, MIDDLE_WIDTH, *plain[1].shape[-2:])
+    assert coarse.shape == (1, COARSE_WIDTH, *plain[2].shape[-2:])
 
 
 @pytest.mark.parametrize("extent", [1, 2, 7, 8, 15])

@@ -12,6 +12,8 @@ from kiridashi.models.promptable import Features, PromptableModel
 from peers.lively_decoder import enliven, mark, thresholds
 
 SIZES = ((96, 140), (300, 211))
+# Random networks differ in how stable their masks are; with these, some fall at every step.
+SEEDS = {"sam2": 2, "compact": 8, "drawing": 8, "edgetam": 2}
 
 
 def checkered(size: tuple[int, int], seed: int = 0) -> Picture:
@@ -30,10 +32,10 @@ class Scene:
     settings: GridSettings
 
 
-@pytest.fixture(scope="package", params=["sam2", "compact", "edgetam"])
+@pytest.fixture(scope="package", params=SEEDS)
 def lively(request: pytest.FixtureRequest) -> PromptableModel:
     builder: Callable[..., PromptableModel] = request.getfixturevalue(f"make_{request.param}")
-    model = builder(128)
+    model = builder(128, SEEDS[request.param])
     enliven(model, mark(model.encode(checkered(SIZES[0]))))
     return model
 

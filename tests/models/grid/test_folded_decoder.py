@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from kiridashi.core.prompt import Prompt
+from kiridashi.models.grid.clicks import embed_clicks
 from kiridashi.models.grid.folded_decoder import Attended, FoldedDecoder, select
 from kiridashi.models.promptable import PromptableModel
 from peers.stock_grid import decode_points
@@ -12,7 +13,8 @@ from peers.stock_grid import decode_points
 from .conftest import SIZES, checkered
 
 POINTS = torch.tensor([[10.0, 20.0], [64.0, 64.0], [100.0, 5.0]])
-MODELS = ("tiny_sam2", "tiny_compact", "tiny_edgetam")
+CORNERS = torch.tensor([[0.5, 0.5], [127.5, 40.0], [127.9, 127.9], [16.0, 112.0], [71.3, 127.0]])
+MODELS = ("tiny_sam2", "tiny_compact", "tiny_drawing", "tiny_edgetam")
 
 
 def relative(ours: Tensor, theirs: Tensor) -> float:
@@ -28,25 +30,24 @@ def model(request: pytest.FixtureRequest) -> PromptableModel:
 
 def attend(model: PromptableModel, points: Tensor) -> tuple[FoldedDecoder, Attended]:
     features = model.encode(checkered(SIZES[0]))
-    labels = torch.ones(len(points), 1, 1, dtype=torch.int32)
-    sparse, dense = model.net.prompt_encoder(
-        input_points=points[:, None, None], input_labels=labels, input_boxes=None, input_masks=None
-    )
+    side = model.card.image_size
+    clicks = embed_clicks(model, points.numpy(), (side, side))
     decoder = FoldedDecoder(model.net.mask_decoder)
     position = model.net.get_image_wide_positional_embeddings()
     levels = features.levels[0], features.levels[1]
-    picture = decoder.share(model.image_embedding(features) + dense[:1], position, levels)
-    return decoder, decoder.attend(picture, sparse[:, 0])
+    picture = decoder.share(model.image_embedding(features) + clicks.dense, position, levels)
+    return decoder, decoder.attend(picture, clicks.sparse, clicks.changes)
 
 
+@pytest.mark.parametrize("points", [POINTS, CORNERS], ids=["inner", "border"])
 @torch.inference_mode()
-def test_equals_the_stock_decoder(model: PromptableModel) -> None:
-    logits, iou, tokens = decode_points(model, model.encode(checkered(SIZES[0])), POINTS)
-    decoder, attended = attend(model, POINTS)
+def test_equals_the_stock_decoder(model: PromptableModel, points: Tensor) -> None:
+    logits, iou, tokens = decode_points(model, model.encode(checkered(SIZES[0])), points)
+    decoder, attended = attend(model, points)
     ours = decoder.mask_tokens(attended)[:, 1:]
     assert relative(ours, tokens) < 1e-4
     assert relative(decoder.predicted_iou(attended)[:, 1:], iou) < 1e-4
-    for prompt in range(len(POINTS)):
+    for prompt in range(len(points)):
         masks = decoder.logits(attended, prompt, [1, 2, 3], ours[prompt])
         assert relative(masks, logits[prompt]) < 1e-4
 
@@ -69,8 +70,8 @@ def test_object_score_and_single_mask_equal_stock(model: PromptableModel) -> Non
 
 
 @torch.inference_mode()
-def test_a_chosen_mask_of_a_chosen_prompt_is_the_same(tiny_sam2: PromptableModel) -> None:
-    decoder, attended = attend(tiny_sam2, POINTS)
+def test_a_chosen_mask_of_a_chosen_prompt_is_the_same(model: PromptableModel) -> None:
+    decoder, attended = attend(model, POINTS)
     tokens = decoder.mask_tokens(attended)
     whole = decoder.logits(attended, 2, [1, 2, 3], tokens[2, 1:])
     alone = select(attended, [2])
@@ -79,10 +80,21 @@ def test_a_chosen_mask_of_a_chosen_prompt_is_the_same(tiny_sam2: PromptableModel
 
 
 @torch.inference_mode()
-def test_a_prompt_does_not_depend_on_its_batch(tiny_sam2: PromptableModel) -> None:
-    decoder, together = attend(tiny_sam2, POINTS)
-    alone_decoder, alone = attend(tiny_sam2, POINTS[1:2])
+def test_a_prompt_does_not_depend_on_its_batch(model: PromptableModel) -> None:
+    decoder, together = attend(model, POINTS)
+    alone_decoder, alone = attend(model, POINTS[1:2])
     torch.testing.assert_close(alone_decoder.mask_tokens(alone)[0], decoder.mask_tokens(together)[1])
+
+
+@torch.inference_mode()
+def test_a_drawn_click_matters(tiny_drawing: PromptableModel) -> None:
+    """Guards the parity tests: they would mean little where the changes are as nothing."""
+    decoder, attended = attend(tiny_drawing, POINTS)
+    undrawn = decoder.attend(attended.picture, attended.codes[:, 6:])
+    tokens = decoder.mask_tokens(attended)
+    assert relative(decoder.mask_tokens(undrawn), tokens) > 1e-2
+    masks = decoder.logits(attended, 1, [1], tokens[1, 1:2])
+    assert relative(decoder.logits(undrawn, 1, [1], tokens[1, 1:2]), masks) > 1e-3
 
 
 @torch.inference_mode()

@@ -4,13 +4,14 @@ from typing import Any
 
 from transformers import Sam2VideoConfig
 
+from kiridashi.models.compact.context import COARSE_WIDTH, MIDDLE_WIDTH
 from kiridashi.models.compact.trunk import CompactTrunkConfig, register_compact_trunk
 
 IMAGE_SIZE = 512
 WIDTH = 128
 MEMORY_WIDTH = 64
 # The neck lists channels from coarse to fine: strides 32, 16, 8, 4.
-NECK_CHANNELS = [320, 112, 40, 24]
+NECK_CHANNELS = [320, COARSE_WIDTH, MIDDLE_WIDTH, 24]
 
 
 def compact_config(image_size: int = IMAGE_SIZE) -> Any:

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
+from kiridashi.models.compact.context import Context
+
 # (repeats, kernel, stride, expansion, output channels) of each stage; the stem gives 32 channels.
 STAGES = (
     (1, 3, 1, 1, 16),
@@ -33,11 +35,13 @@ class CompactTrunkConfig(PreTrainedConfig):  # type: ignore[misc]
     Attributes:
         out_blocks: block indices, in the order of their strides.
         image_size: side of the square input in pixels, a multiple of 32.
+        context: whether learned context joins the levels before the neck.
     """
 
     model_type = "kiridashi_compact_trunk"
     out_blocks: tuple[int, ...] = (2, 4, 10, 15)
     image_size: int = 512
+    context: bool = True
 
 
 @dataclass
@@ -45,10 +49,12 @@ class CompactTrunkOutput(BaseModelOutput):  # type: ignore[misc]
     """Trunk output in the form that `Sam2VisionModel` reads.
 
     Attributes:
-        intermediate_hidden_states: maps (B, H/s, W/s, C) for s = 4, 8, 16, 32.
+        intermediate_hidden_states: maps (B, H/s, W/s, C) for s = 4, 8, 16, 32, what the neck reads.
+        trunk_maps: maps (B, C, H/s, W/s) before the context, what semantic likeness is measured on.
     """
 
     intermediate_hidden_states: tuple[Tensor, ...] | None = None
+    trunk_maps: tuple[Tensor, ...] | None = None
 
 
 class SameConv(nn.Conv2d):
@@ -84,7 +90,7 @@ class InvertedResidual(nn.Module):
 
 
 class CompactTrunk(PreTrainedModel):  # type: ignore[misc]
-    """EfficientNet-Lite0 without its head.
+    """EfficientNet-Lite0 without its head, and the learned context on top of it.
 
     `forward` takes (B, 3, H, W) float, normalised as the model card says, and gives
     `CompactTrunkOutput`.
@@ -98,7 +104,10 @@ class CompactTrunk(PreTrainedModel):  # type: ignore[misc]
     def __init__(self, config: CompactTrunkConfig) -> None:
         super().__init__(config)
         self.stem = SameConv(3, STEM_CHANNELS, 3, stride=2)
-        self.blocks = nn.ModuleList(_blocks())
+        blocks = _blocks()
+        self.blocks = nn.ModuleList(blocks)
+        channels = [blocks[index].project.out_channels for index in config.out_blocks]
+        self.context = Context(channels) if config.context else None
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -109,13 +118,25 @@ class CompactTrunk(PreTrainedModel):  # type: ignore[misc]
 
     def forward(self, pixel_values: Tensor, **_: object) -> CompactTrunkOutput:
         """Run the trunk; see the class."""
+        return self.join(self.look(pixel_values))
+
+    def look(self, pixel_values: Tensor) -> tuple[Tensor, ...]:
+        """Maps (B, C, H/s, W/s) of the chosen blocks, before the context."""
         x = F.relu6(self.stem(pixel_values))
         kept: list[Tensor] = []
         for index, block in enumerate(self.blocks):
             x = block(x)
             if index in self.config.out_blocks:
-                kept.append(x.permute(0, 2, 3, 1))
-        return CompactTrunkOutput(last_hidden_state=kept[-1], intermediate_hidden_states=tuple(kept))
+                kept.append(x)
+        return tuple(kept)
+
+    def join(self, maps: tuple[Tensor, ...]) -> CompactTrunkOutput:
+        """What the neck reads, from the maps of `look`."""
+        joined = maps if self.context is None else self.context(maps)
+        for_neck = tuple(level.permute(0, 2, 3, 1) for level in joined)
+        return CompactTrunkOutput(
+            last_hidden_state=for_neck[-1], intermediate_hidden_states=for_neck, trunk_maps=maps
+        )
 
 
 def _blocks() -> list[InvertedResidual]:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 if TYPE_CHECKING:
     from kiridashi.models.grid.folded_decoder import PromptedPicture
     from kiridashi.models.grid.shared_picture import SharedPicture
+    from kiridashi.models.grid.token_change import TokenChange
 
 
 class FoldedUpscaler:
@@ -35,7 +36,12 @@ class FoldedUpscaler:
         self._prepared: tuple[SharedPicture, Tensor, Tensor, Tensor] | None = None
 
     def __call__(
-        self, shared: "SharedPicture", picture: "PromptedPicture", masks: list[int], tokens: Tensor
+        self,
+        shared: "SharedPicture",
+        picture: "PromptedPicture",
+        change: "TokenChange | None",
+        masks: list[int],
+        tokens: Tensor,
     ) -> Tensor:
         """(M, 4h, 4w) logits; see `FoldedDecoder.logits`."""
         scaled, fixed, fine = self._prepare(shared)
@@ -46,6 +52,8 @@ class FoldedUpscaler:
         quarters = []
         for part in range(4):
             wide = torch.addcmul(fixed[part], scaled[part], picture.alpha).addmm_(folded[part], picture.rows)
+            if change is not None:
+                change.add(wide, self._first[part] @ (change.vectors * change.take(picture.alpha)))
             wide *= torch.rsqrt(wide.square().mean(dim=0) + eps)
             wide = F.gelu(torch.addcmul(bias, wide, gain))
             narrow = F.gelu(torch.addmm(fine[part], self._second, wide))

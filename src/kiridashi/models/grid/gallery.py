@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kiridashi.core.mask import Mask
-from kiridashi.core.prompt import Prompt
 from kiridashi.core.segments import Segment, Segments
+from kiridashi.models.grid.clicks import Clicks, embed_clicks
 from kiridashi.models.grid.folded_decoder import FIRST_MASK_TOKEN, FoldedDecoder, select
 from kiridashi.models.grid.points import coarse_to_fine, grid_points
 from kiridashi.models.grid.selection import Candidate, StableMask, choose
@@ -96,9 +96,9 @@ def gallery(model: PromptableModel, features: Features, settings: GridSettings |
     settings = settings or GridSettings()
     points = grid_points(settings.points_per_side, features.size)
     decoder = FoldedDecoder(model.net.mask_decoder)
-    sparse, dense = model.embed_prompts(features.size, [Prompt(points=((x, y, 1),)) for x, y in points])
+    clicks = embed_clicks(model, points, features.size)
     picture = decoder.share(
-        model.image_embedding(features) + dense[:1],
+        model.image_embedding(features) + clicks.dense,
         model.net.get_image_wide_positional_embeddings(),
         (features.levels[0], features.levels[1]),
     )
@@ -106,12 +106,14 @@ def gallery(model: PromptableModel, features: Features, settings: GridSettings |
     decoded = 0
     with _threads_for(picture):
         for batch, covered in _visit(points, settings, picture):
-            new = _decode(decoder, picture, sparse[batch, 0], batch, features.size, settings)
+            new = _decode(decoder, picture, clicks, batch, features.size, settings)
             candidates += new
             decoded += len(batch)
             if settings.skip_covered:
                 _cover(covered, points, new)
-    return _gather(choose(candidates, settings.box_iou), points, features.size, decoded, sparse.shape[-1])
+    return _gather(
+        choose(candidates, settings.box_iou), points, features.size, decoded, clicks.sparse.shape[-1]
+    )
 
 
 @contextmanager
@@ -150,13 +152,14 @@ def _batch_size(picture: SharedPicture, settings: GridSettings) -> int:
 def _decode(
     decoder: FoldedDecoder,
     picture: SharedPicture,
-    sparse: Tensor,
+    clicks: Clicks,
     batch: NDArray[np.intp],
     size: tuple[int, int],
     settings: GridSettings,
 ) -> list[Candidate]:
     """The masks of some points that pass the predicted IoU; no other is upscaled."""
-    attended = decoder.attend(picture, sparse)
+    changes = [clicks.changes[point] for point in batch]
+    attended = decoder.attend(picture, clicks.sparse[batch], changes)
     # The first mask is the one for single-mask output: the automatic generator takes the other three.
     ious = decoder.predicted_iou(attended)[:, 1:]
     passes = ious > settings.predicted_iou

@@ -8,7 +8,8 @@ after any layer they are a shared part plus a low-rank part of the prompt's own:
 with K (C, N) the same for all prompts, alpha (N,) one factor a picture token, rows (R, N) attention
 weights, V (R, C) a handful of vectors, and beta (C,) a layer's bias. Layer norm keeps this form:
 centring and the gain act on K and V, the division by the standard deviation on alpha and rows.
-So every projection of K is made once here, and a prompt never projects N tokens of width C.
+So every projection of K is made once here, and a prompt never projects N tokens of width C. Where
+prompts are drawn on the mask-prompt map, each changes K at a few tokens, see `token_change`.
 """
 
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ class SharedLayer:
         queries: of the picture-to-tokens attention.
         out_weight: (H, d, C) of that attention's output.
         out_bias: (C,) a head's share of the output's bias and of beta: weights of a head sum to 1.
-        energy: (N,) squared norm of the centred K.
+        centred: (C, N) K, each token less its mean.
+        energy: (N,) squared norm of that.
         cross: for each block of rows up to this layer, (H, d + 1, N): twice the inner product of
             the centred K with what makes the block's vectors (d directions and a constant).
         gain: (C,) of the layer norm that ends the layer.
@@ -56,6 +58,7 @@ class SharedLayer:
     queries: Projection
     out_weight: Tensor
     out_bias: Tensor
+    centred: Tensor
     energy: Tensor
     cross: tuple[Tensor, ...]
     gain: Tensor
@@ -122,6 +125,7 @@ def share_picture(
                 queries=queries,
                 out_weight=_by_head(write.o_proj.weight.mT, write),
                 out_bias=out_bias,
+                centred=centred,
                 energy=centred.square().sum(dim=0),
                 cross=cross,
                 gain=norm.weight,

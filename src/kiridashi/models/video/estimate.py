@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from kiridashi.core.mask import Mask
 from kiridashi.core.prompt import Prompt
-from kiridashi.models.promptable import Features, PromptableModel
+from kiridashi.models.promptable import PREVIOUS_LOGIT, Features, PromptableModel
 
 # SAM 2's figures: the logit of an absent object, and those of a given mask outside and inside.
 ABSENT = -1024.0
@@ -34,6 +34,11 @@ class Estimate:
     pointer: Tensor
     full: Tensor
 
+    @property
+    def carried(self) -> Tensor:
+        """(N, S/4, S/4) logits as a mask prompt for the next frame; all negative where absent."""
+        return self.logits.clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT)
+
 
 class Estimator:
     """Runs the decoder of a model for a video session.
@@ -50,14 +55,15 @@ class Estimator:
         self._side = model.card.image_size
         self._position = self._net.get_image_wide_positional_embeddings()
 
-    def from_memory(self, features: Features, recalled: Tensor) -> Estimate:
+    def from_memory(self, features: Features, recalled: Tensor, carried: Tensor | None = None) -> Estimate:
         """Where objects without a prompt are.
 
         Args:
             features: of the frame.
             recalled: (N, C, S/16, S/16) coarsest level with each object's memory read into it.
+            carried: (N, 1, S/4, S/4) mask logits of the frame before, for models trained to get them.
         """
-        sparse, dense = self._embed(len(recalled), None)
+        sparse, dense = self._embed(len(recalled), carried)
         multimask = self._multimask_for(0) and self._net.config.multimask_output_for_tracking
         return self._decode(features, recalled, sparse, dense, multimask)
 

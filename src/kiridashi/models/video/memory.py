@@ -91,7 +91,7 @@ class MemoryParts:
         if not config.enable_temporal_pos_encoding_for_object_pointers:
             return tokens, torch.zeros_like(tokens)
         share = torch.tensor(ages, dtype=torch.float32) / (config.max_object_pointers_in_encoder - 1)
-        codes = self._net.temporal_positional_encoding_projection_layer(_sine_code(share, self.pointer_width))
+        codes = self._net.temporal_positional_encoding_projection_layer(sine_code(share, self.pointer_width))
         return tokens, codes.repeat_interleave(self.pointer_width // width, dim=0)
 
 
@@ -100,9 +100,9 @@ def _to_sequence(level: Tensor) -> Tensor:
     return level.flatten(2).permute(2, 0, 1)
 
 
-def _sine_code(values: Tensor, width: int) -> Tensor:
-    """(n, width) sines and cosines of (n,) values (Vaswani et al. 2017, section 3.5), sines first."""
+def sine_code(values: Tensor, width: int) -> Tensor:
+    """(n, width) sines and cosines of (n,) ages (Vaswani et al., 2017, section 3.5), sines first."""
     half = width // 2
-    exponent = 2 * (torch.arange(half) // 2) / half
+    exponent = 2 * (torch.arange(half, device=values.device) // 2) / half
     angles = values[:, None] / SINE_BASE**exponent
     return torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -1,7 +1,8 @@
 """A video session whose memory does not grow with the video.
 
 transformers' `Sam2VideoInferenceSession` keeps every frame and every output. This one keeps what the network
-looks at: the prompted frames, the last few spatial memories and the last few object pointers.
+looks at: the prompted frames, the last few spatial memories and the last few object pointers. A model whose
+card says `carries_mask` also gets each object's last mask as the mask prompt of the next frame.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ class VideoSession:
             )
         self.model = model
         self.options = (options or MemoryOptions()).fitted(model.net.config)
+        self._carries = model.card.carries_mask
         self._frame = 0
         self._banks: dict[int, ObjectBank] = {}
         with torch.inference_mode():
@@ -94,7 +96,7 @@ class VideoSession:
         self._check(picture, prompts)
         features = self.model.encode(picture)
         found: dict[int, ObjectResult] = {}
-        written: dict[int, Memory] = {}
+        written: dict[int, tuple[Memory, Tensor | None]] = {}
         for batch in self._batches(prompts):
             estimate = self._estimate(features, batch, prompts)
             found |= _results(batch, estimate, prompts, picture.size)
@@ -133,7 +135,10 @@ class VideoSession:
         """
         session = cls(model, options)
         shape, pointer_width = session._memory.shape, session._memory.pointer_width
-        session._frame, session._banks = state.restore(tensors, session.options, shape, pointer_width)
+        mask_size = model.net.prompt_encoder.mask_input_size if session._carries else None
+        session._frame, session._banks = state.restore(
+            tensors, session.options, shape, pointer_width, mask_size
+        )
         return session
 
     def _check(self, picture: Picture, prompts: Mapping[int, Prompt | Mask]) -> None:
@@ -164,23 +169,33 @@ class VideoSession:
         if prompt is not None:
             return self._estimator.from_prompt(features, prompt)
         recalled = [self._memory.read(features, self._banks[object_id], self._frame) for object_id in batch]
-        return self._estimator.from_memory(features, torch.cat(recalled))
+        return self._estimator.from_memory(features, torch.cat(recalled), self._carried(batch))
+
+    def _carried(self, batch: Sequence[int]) -> Tensor | None:
+        """(N, 1, S/4, S/4) last masks of followed objects, if the model wants them."""
+        kept = [self._banks[object_id].carried for object_id in batch]
+        carried = [logits for logits in kept if logits is not None]
+        return torch.stack(carried)[:, None] if carried else None
 
     def _write(
         self, features: Features, batch: Sequence[int], estimate: Estimate, prompted: bool
-    ) -> dict[int, Memory]:
+    ) -> dict[int, tuple[Memory, Tensor | None]]:
         tokens = self._memory.write(features, estimate, prompted).to(self.options.dtype)
-        # Cloned, because a view would keep the whole batch alive.
-        return {
-            object_id: Memory(self._frame, tokens[row].clone(), estimate.pointer[row].clone())
-            for row, object_id in enumerate(batch)
-        }
+        written: dict[int, tuple[Memory, Tensor | None]] = {}
+        for row, object_id in enumerate(batch):
+            # Cloned, because a view would keep the whole batch alive.
+            memory = Memory(self._frame, tokens[row].clone(), estimate.pointer[row].clone())
+            written[object_id] = memory, estimate.carried[row].clone() if self._carries else None
+        return written
 
-    def _keep(self, written: Mapping[int, Memory], prompts: Mapping[int, Prompt | Mask]) -> None:
-        for object_id, memory in written.items():
+    def _keep(
+        self, written: Mapping[int, tuple[Memory, Tensor | None]], prompts: Mapping[int, Prompt | Mask]
+    ) -> None:
+        for object_id, (memory, carried) in written.items():
             if object_id not in self._banks:
                 self._banks[object_id] = ObjectBank(self.options)
             self._banks[object_id].add(memory, prompted=object_id in prompts)
+            self._banks[object_id].carried = carried
         self._frame += 1
 
 

@@ -1,0 +1,55 @@
+"""What a user would do without a memory to carry the first frame's mask through a video."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kiridashi.core.mask import Mask
+from kiridashi.core.picture import Picture
+
+Tracker = Callable[[Picture], Mask]
+
+
+def keep_still(_: Picture, mask: Mask) -> Tracker:
+    """A tracker that answers every later frame with the first frame's mask."""
+    return lambda _: mask
+
+
+class FlowWarp:
+    """Moves the mask from frame to frame along dense optical flow.
+
+    OpenCV's DIS flow (Kroeger et al., ECCV 2016), medium preset, from each frame back to the one before
+    it: every pixel looks up how much of it was inside.
+
+    Args:
+        picture: the first frame.
+        mask: the object in it.
+    """
+
+    def __init__(self, picture: Picture, mask: Mask) -> None:
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._before = _grey(picture)
+        # Kept as shares: rounding to 0 and 1 at each frame would wear the mask off.
+        self._inside: NDArray[np.float32] = mask.to_array().astype(np.float32)
+
+    def __call__(self, frame: Picture) -> Mask:
+        """The mask in the next frame, which has the first one's size."""
+        now = _grey(frame)
+        back = self._flow.calc(now, self._before, None)
+        rows, columns = np.mgrid[: now.shape[0], : now.shape[1]].astype(np.float32)
+        self._inside = cv2.remap(
+            self._inside,
+            columns + back[..., 0],
+            rows + back[..., 1],
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        self._before = now
+        return Mask.from_array(self._inside > 0.5)
+
+
+def _grey(picture: Picture) -> NDArray[np.uint8]:
+    grey: NDArray[np.uint8] = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY)
+    return grey

@@ -1,0 +1,1 @@
+"""The image stage: prompts of every kind on windows of training scenes."""

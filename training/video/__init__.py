@@ -1,0 +1,1 @@
+"""The video stage: the memory, on made-up and real clips."""
