@@ -19,6 +19,9 @@ from training.video.unroll import unroll
 from training.video.validation import Validation
 
 VALIDATION_SIDE = 512
+# Share of the steps without gaps in time, and the longest step in the others.
+STEADY_SHARE = 0.5
+LONGEST_STEP = 3
 
 
 class VideoStage:
@@ -65,7 +68,8 @@ class VideoStage:
         device = self._config.device
         truth, counts = batch.truth.to(device), batch.counts.to(device)
         carried = CarriedMasks(batch.others, rng)
-        answers = unroll(self.net, self._encode(batch), batch.given.to(device), carried)
+        times = draw_times(batch.truth.shape[1], rng)
+        answers = unroll(self.net, self._encode(batch), batch.given.to(device), carried, times=times)
         losses, ious = [], []
         for frame, masks in enumerate(answers, start=1):
             cost = mask_loss(masks.logits, masks.iou, masks.score, truth[:, frame], counts[:, frame])
@@ -83,6 +87,16 @@ class VideoStage:
 
     def _encode(self, batch: ClipBatch) -> list[WindowFeatures]:
         return encode_clips(self.net, batch.maps, batch.pixels, batch.corners, self._config.device)
+
+
+def draw_times(frames: int, rng: np.random.Generator) -> list[int]:
+    """Indices of a clip's frames in their video: at times some between them are missing.
+
+    A short clip would never show the network the older half of the ages that it can tell apart.
+    """
+    if rng.random() < STEADY_SHARE:
+        return list(range(frames))
+    return [0, *(int(n) for n in np.cumsum(rng.integers(1, LONGEST_STEP + 1, frames - 1)))]
 
 
 def masks_to_logits(net: Any) -> None:

@@ -1,6 +1,6 @@
 """A clip from frame to frame as `kiridashi.models.video` follows it, for B clips at once, with gradients."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +25,12 @@ class Remembered:
     """One frame of B clips in memory.
 
     Attributes:
+        time: index of the frame in the video.
         tokens: (B, L, D) spatial memory.
         pointer: (B, C) object pointer.
     """
 
+    time: int
     tokens: Tensor
     pointer: Tensor
 
@@ -49,7 +51,12 @@ class Chosen:
 
 
 def unroll(
-    net: Any, frames: list[WindowFeatures], given: Tensor, spoil: Spoiler | None = None, memory: bool = True
+    net: Any,
+    frames: list[WindowFeatures],
+    given: Tensor,
+    spoil: Spoiler | None = None,
+    memory: bool = True,
+    times: Sequence[int] | None = None,
 ) -> list[Masks]:
     """Follow the object of each clip from its mask in the first frame.
 
@@ -59,16 +66,18 @@ def unroll(
         given: (B, S, S) zeros and ones, the masks of the first frame.
         spoil: what is done to the carried mask before the decoder sees it.
         memory: whether it is read; without, only the carried mask tells where the object was.
+        times: T rising indices of the frames in the video, 0 first; None: 0 .. T-1.
 
     Returns:
         The decoder's answers in frames 1 .. T-1.
     """
+    times = range(len(frames)) if times is None else times
     first = take_given(net, frames[0], given)
     carried = first.logits[:, None]
-    past = [write(net, frames[0], first, given)] if memory else []
+    past = [write(net, frames[0], first, given, 0)] if memory else []
     answers = []
     for index, features in enumerate(frames[1:], start=1):
-        image = read(net, features, past) if memory else see(net, features, through_memory=True)
+        image = read(net, features, past, times[index]) if memory else see(net, features, through_memory=True)
         base = carried.clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT)
         base = base if spoil is None else spoil(index, base)
         masks = decode(net, features, image, PromptBatch(None, None, base))
@@ -77,7 +86,8 @@ def unroll(
         # The mask is a picture to the next frame, not a way for its gradients.
         carried = chosen.logits.detach()[:, None]
         if memory and index + 1 < len(frames):
-            past.append(write(net, features, chosen, _enlarged(carried).sigmoid()[:, 0]))
+            inside = _enlarged(carried).sigmoid()[:, 0]
+            past.append(write(net, features, chosen, inside, times[index]))
     return answers
 
 
@@ -107,7 +117,7 @@ def choose(net: Any, masks: Masks) -> Chosen:
     return Chosen(logits, masks.score, pointer)
 
 
-def write(net: Any, features: WindowFeatures, chosen: Chosen, inside: Tensor) -> Remembered:
+def write(net: Any, features: WindowFeatures, chosen: Chosen, inside: Tensor, time: int) -> Remembered:
     """A frame's memory.
 
     Args:
@@ -115,16 +125,17 @@ def write(net: Any, features: WindowFeatures, chosen: Chosen, inside: Tensor) ->
         features: of the frame.
         chosen: its masks.
         inside: (B, S, S) the same as probabilities at the window's size.
+        time: index of the frame in the video.
     """
     config = net.config
     masks = inside[:, None] * config.sigmoid_scale_for_mem_enc + config.sigmoid_bias_for_mem_enc
     memory, _ = net.memory_encoder(features.levels[-1], masks)
     absent = (chosen.score <= 0).float().view(-1, 1, 1, 1)
     memory = memory + absent * net.occlusion_spatial_embedding_parameter[..., None, None]
-    return Remembered(memory.flatten(2).mT, chosen.pointer)
+    return Remembered(time, memory.flatten(2).mT, chosen.pointer)
 
 
-def read(net: Any, features: WindowFeatures, past: list[Remembered]) -> Tensor:
+def read(net: Any, features: WindowFeatures, past: list[Remembered], time: int) -> Tensor:
     """(B, C, h, w) the coarsest level with the memory of all earlier frames read into it.
 
     The library's memory attention is for the whole frame's grid of tokens; its layers take any grid.
@@ -133,17 +144,17 @@ def read(net: Any, features: WindowFeatures, past: list[Remembered]) -> Tensor:
     Args:
         net: the compact network.
         features: of the frame.
-        past: the first frame, then each later one; at most as many as the network tells apart.
+        past: the first frame, then the later ones; those too old for the network are left out.
+        time: index of the frame in the video.
     """
-    age = len(past)
-    kept = [(0, past[0]), *((age - then, past[then]) for then in range(1, age))]
-    kept = [(old, one) for old, one in kept if old < net.num_maskmem]
+    kept = [(0, past[0]), *((time - one.time, one) for one in past[1:])]
+    kept = [(age, one) for age, one in kept if age < net.num_maskmem]
     spatial = _places(net, features)
     # Row `a` is the code of age `a`; SAM 2 keeps that of prompted frames in the last row.
     ages = net.memory_temporal_positional_encoding[:, 0, 0].roll(1, dims=0)
     tokens = [one.tokens for _, one in kept]
-    codes = [spatial + ages[old] for old, _ in kept]
-    pointers, pointer_codes = _pointers(net, past)
+    codes = [spatial + ages[age] for age, _ in kept]
+    pointers, pointer_codes = _pointers(net, past, time)
     coarse = features.levels[-1]
     attention = net.memory_attention
     queries = (coarse + 0.1 * features.place).flatten(2).mT[:, None]
@@ -179,18 +190,18 @@ def _places(net: Any, features: WindowFeatures) -> Tensor:
     return torch.stack(cut).flatten(2).mT
 
 
-def _pointers(net: Any, past: list[Remembered]) -> tuple[Tensor, Tensor]:
+def _pointers(net: Any, past: list[Remembered], time: int) -> tuple[Tensor, Tensor]:
     """(B, T', D) object pointers cut into tokens of the memory's width, and their codes."""
-    age = len(past)
     config = net.config
-    kept = [then for then in range(age) if then == 0 or age - then < config.max_object_pointers_in_encoder]
-    stacked = torch.stack([past[then].pointer for then in kept], dim=1)
-    ages = torch.tensor([age - then for then in kept], dtype=torch.float32, device=stacked.device)
+    most = config.max_object_pointers_in_encoder
+    kept = [past[0], *(one for one in past[1:] if time - one.time < most)]
+    stacked = torch.stack([one.pointer for one in kept], dim=1)
+    ages = torch.tensor([time - one.time for one in kept], dtype=torch.float32, device=stacked.device)
     parts = stacked.shape[-1] // net.mem_dim
     tokens = stacked.reshape(len(stacked), -1, net.mem_dim)
     if not config.enable_temporal_pos_encoding_for_object_pointers:
         return tokens, torch.zeros_like(tokens)
-    share = ages / (config.max_object_pointers_in_encoder - 1)
+    share = ages / (most - 1)
     codes = net.temporal_positional_encoding_projection_layer(sine_code(share, stacked.shape[-1]))
     return tokens, codes.repeat_interleave(parts, dim=0).expand(len(tokens), -1, -1)
 

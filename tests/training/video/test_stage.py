@@ -8,7 +8,7 @@ from training.config import RunConfig
 from training.loop import Loop
 from training.network import TRUNK
 from training.video.carried import KEPT, SPOILED, WITHHELD, CarriedMasks
-from training.video.stage import VideoStage
+from training.video.stage import VideoStage, draw_times
 
 OPTIONS = {
     "window": 64,
@@ -54,6 +54,13 @@ def test_losses_are_those_of_the_step(tiny_data: Path, tmp_path: Path) -> None:
     batch = stage.collate([stage.items[0], stage.items[1]])
     first, again = stage.loss(batch, 5)[0], stage.loss(batch, 5)[0]
     assert torch.equal(first, again)
+
+
+def test_times_rise_from_the_first_frame() -> None:
+    drawn = [draw_times(5, np.random.default_rng(seed)) for seed in range(40)]
+    assert [0, 1, 2, 3, 4] in drawn
+    assert max(times[-1] for times in drawn) > 6
+    assert all(times[0] == 0 and min(np.diff(times)) >= 1 for times in drawn)
 
 
 def test_a_given_mask_reaches_the_decoder_as_logits(tiny_data: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from training.image.decoding import WindowFeatures
 from training.video.stage import encode_clips
-from training.video.unroll import choose, unroll
+from training.video.unroll import Remembered, choose, read, take_given, unroll, write
 
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
@@ -97,6 +97,31 @@ def test_a_window_is_a_part_of_the_frame(
     )
     assert here[-1].logits.shape == (1, 4, 16, 16)
     assert (here[-1].logits - there[-1].logits).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_old_memories_are_left_out(
+    tiny_compact: PromptableModel, make_clip: Callable[..., Any], disc: Mask
+) -> None:
+    """A memory beyond the seventh frame back counts for nothing, its pointer still does."""
+    frames = encoded(tiny_compact, [make_clip(3)])
+    late = {
+        then: unroll(tiny_compact.net, frames, given(disc), times=[0, 1, then])[-1].logits
+        for then in (2, 7, 8, 16, 17)
+    }
+    for one, other in ((2, 7), (7, 8), (8, 16), (16, 17)):
+        assert not torch.equal(late[one], late[other])
+    past = [take_given_and_write(tiny_compact, frames[0], disc, time) for time in (0, 1)]
+    for time, same in ((7, False), (16, False), (17, True)):
+        alone, both = (read(tiny_compact.net, frames[2], kept, time) for kept in (past[:1], past))
+        assert torch.equal(alone, both) is same
+
+
+def take_given_and_write(
+    model: PromptableModel, features: WindowFeatures, mask: Mask, time: int
+) -> Remembered:
+    chosen = take_given(model.net, features, given(mask))
+    return write(model.net, features, chosen, given(mask), time)
 
 
 def test_gradients_flow_through_memories(
