@@ -15,7 +15,7 @@ from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Negative, Reference
 from kiridashi.core.segments import Segments
 from kiridashi.models.promptable import PromptableModel
-from kiridashi.models.video import VideoSession
+from kiridashi.models.video import MemoryOptions, VideoSession
 from kiridashi.reference.instances import LABEL, ObjectSize, split_instances, whole_object
 from kiridashi.reference.presence import calibrate, judge
 from kiridashi.reference.saving import load_state, save_state
@@ -25,6 +25,8 @@ OBJECT = 1
 # A session keeps the first and the newest of more prompted frames than this.
 MOST_REFERENCES = 16
 DEFAULT_THRESHOLD = 0.5
+# A reference and a target are no two moments of one scene: where the object was says nothing.
+PAIRS = MemoryOptions(carry="nothing")
 
 
 class Concat:
@@ -108,7 +110,7 @@ class Concat:
             InputError: not a saved concat method, or one made with another model.
         """
         tensors, facts = load_state(path, NAME)
-        self.session_ = VideoSession.from_state(self.model, tensors)
+        self.session_ = VideoSession.from_state(self.model, tensors, PAIRS)
         self.threshold_ = float(str(facts["threshold"]))
         self.size_ = ObjectSize(
             float(str(facts["typical"])), bool(facts["uniform"]), float(str(facts["thickness"]))
@@ -116,7 +118,7 @@ class Concat:
         return self
 
     def _session(self, references: Sequence[Reference]) -> VideoSession:
-        session = VideoSession(self.model)
+        session = VideoSession(self.model, PAIRS)
         for reference in references:
             session.step(reference.picture, {OBJECT: reference.mask})
         return session

@@ -9,12 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from kiridashi.core.errors import InputError
+from kiridashi.core.errors import InputError, UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
 from kiridashi.models.promptable import PREVIOUS_LOGIT, PromptableModel
 from kiridashi.models.video import MemoryOptions, VideoSession
+from kiridashi.models.video.flow import SIDE, displace, look
 
 POINT = Prompt(points=((38, 50, 1),))
 OTHER = Prompt(points=((100, 90, 1),))
@@ -42,13 +43,39 @@ def mask_prompts(session: VideoSession, picture: Picture) -> list[Tensor]:
 
 
 def test_the_decoder_gets_the_last_mask(carrying: PromptableModel, clip: list[Picture]) -> None:
-    session = carrying.video()
+    session = carrying.video(MemoryOptions(carry="still"))
     last = session.step(clip[0], {1: POINT})[1].logits
     for picture in clip[1:3]:
         (seen,) = mask_prompts(session, picture)
         assert torch.equal(seen[0, 0], last.clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT))
         # The step inside `mask_prompts` was remembered: its mask is what is carried on now.
         last = session.state()[CARRIED]
+
+
+def test_the_last_mask_is_moved_along_the_flow(
+    carrying: PromptableModel, clip: list[Picture], disc: Mask
+) -> None:
+    session = carrying.video()
+    session.step(clip[0], {1: disc})
+    carried = session.state()[CARRIED][None, None].clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT)
+    expected = displace(carried, look(clip[0]), look(clip[1]))
+    (seen,) = mask_prompts(session, clip[1])
+    assert torch.equal(seen, expected)
+    assert not torch.equal(seen, carried)
+
+
+def test_pictures_that_are_no_video_carry_nothing(
+    carrying: PromptableModel, clip: list[Picture], disc: Mask
+) -> None:
+    session = carrying.video(MemoryOptions(carry="nothing"))
+    session.step(clip[0], {1: disc})
+    (seen,) = mask_prompts(session, clip[1])
+    assert (seen == 0).all()
+
+
+def test_an_unknown_way_to_carry_is_refused(carrying: PromptableModel) -> None:
+    with pytest.raises(UsageError, match="flow, still, nothing"):
+        carrying.video(MemoryOptions(carry="sideways"))  # type: ignore[arg-type]
 
 
 def test_a_given_mask_is_carried_as_sure_logits(
@@ -79,7 +106,7 @@ def test_other_models_carry_nothing(
     for session in (plain, other):
         session.step(clip[0], {1: disc})
     assert CARRIED not in plain.state()
-    assert other.memory_bytes == plain.memory_bytes + 32 * 32 * 4
+    assert other.memory_bytes == plain.memory_bytes + 32 * 32 * 4 + SIDE**2
     assert mask_prompts(plain, clip[1]) == []
     assert len(mask_prompts(other, clip[1])) == 1
     a, b = (session.step(clip[2])[1].logits for session in (plain, other))
@@ -141,6 +168,8 @@ def test_a_saved_session_goes_on(
         ({CARRIED: None}, "carried.logits is missing"),
         ({CARRIED: torch.zeros(3, 3)}, r"\(32, 32\) floats"),
         ({CARRIED: torch.zeros(32, 32, dtype=torch.int8)}, r"\(32, 32\) floats"),
+        ({"seen": torch.zeros(256, 256)}, "not 256 x 256 bytes"),
+        ({"seen": torch.zeros(8, 8, dtype=torch.uint8)}, "not 256 x 256 bytes"),
         ({"object.1.carried.frames": torch.zeros(1)}, "unknown tensor"),
         ({"object.1.recent.logits": torch.zeros(1)}, "unknown tensor"),
         ({"object.9.carried.logits": torch.zeros(32, 32)}, "object 9 has no prompted frame"),

@@ -18,7 +18,7 @@ from kiridashi.models.promptable import PromptableModel
 from kiridashi.models.video import MemoryOptions
 from kiridashi.models.video.estimate import ABSENT
 
-FULL_PRECISION = MemoryOptions(dtype=torch.float32)
+FULL_PRECISION = MemoryOptions(dtype=torch.float32, carry="still")
 
 
 @pytest.fixture(scope="module")

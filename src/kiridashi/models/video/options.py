@@ -1,11 +1,13 @@
 """How much of the past a video session remembers."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 
 from kiridashi.core.errors import UsageError
+
+Carry = Literal["flow", "still", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class MemoryOptions:
         dtype: in which spatial memories are kept. SAM 2 keeps bfloat16; all computation is float32.
         multimask: decode three masks and keep the one with the highest predicted IoU wherever the
             network's configuration says so; False always takes the single mask.
+        carry: for models trained to get the last mask: "flow" moves it along the optical flow, "still"
+            leaves it where it was, "nothing" is for pictures that are no video. Others ignore it.
     """
 
     recent: int | None = None
@@ -28,6 +32,7 @@ class MemoryOptions:
     prompted: int = 16
     dtype: torch.dtype = torch.bfloat16
     multimask: bool = True
+    carry: Carry = "flow"
 
     def fitted(self, config: Any) -> "MemoryOptions":
         """The options with every None replaced by the network's own figure.
@@ -43,6 +48,8 @@ class MemoryOptions:
                 raise UsageError(f"{name} is 0 to {most[name]} for this model, got {value}")
         if self.prompted < 2:
             raise UsageError(f"prompted is at least 2 (the first and the newest), got {self.prompted}")
+        if self.carry not in get_args(Carry):
+            raise UsageError(f"carry is one of {', '.join(get_args(Carry))}, got {self.carry!r}")
         if not self.dtype.is_floating_point:
             raise UsageError(f"memories are kept in a floating-point type, got {self.dtype}")
         return replace(self, recent=recent, pointers=pointers)

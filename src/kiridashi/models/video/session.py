@@ -2,7 +2,8 @@
 
 transformers' `Sam2VideoInferenceSession` keeps every frame and every output. This one keeps what the network
 looks at: the prompted frames, the last few spatial memories and the last few object pointers. A model whose
-card says `carries_mask` also gets each object's last mask as the mask prompt of the next frame.
+card says `carries_mask` also gets each object's last mask, moved along the optical flow, as the mask
+prompt of the next frame.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from kiridashi.models.promptable import Features, PromptableModel
 from kiridashi.models.video import state
 from kiridashi.models.video.bank import Memory, ObjectBank
 from kiridashi.models.video.estimate import Estimate, Estimator
+from kiridashi.models.video.flow import Grey, displace, look
 from kiridashi.models.video.memory import MemoryParts
 from kiridashi.models.video.options import MemoryOptions
 from kiridashi.models.video.result import FrameResult, ObjectResult
@@ -50,6 +52,7 @@ class VideoSession:
         self.options = (options or MemoryOptions()).fitted(model.net.config)
         self._carries = model.card.carries_mask
         self._frame = 0
+        self._seen: Grey | None = None
         self._banks: dict[int, ObjectBank] = {}
         with torch.inference_mode():
             self._memory = MemoryParts(model.net)
@@ -68,7 +71,8 @@ class VideoSession:
     @property
     def memory_bytes(self) -> int:
         """Bytes of all tensors remembered."""
-        return sum(tensor.nbytes for bank in self._banks.values() for tensor in bank.tensors())
+        tensors = sum(tensor.nbytes for bank in self._banks.values() for tensor in bank.tensors())
+        return tensors + (0 if self._seen is None else self._seen.nbytes)
 
     @torch.inference_mode()
     def step(
@@ -95,10 +99,11 @@ class VideoSession:
         prompts = dict(prompts or {})
         self._check(picture, prompts)
         features = self.model.encode(picture)
+        now = look(picture) if self._carries and self.options.carry == "flow" else None
         found: dict[int, ObjectResult] = {}
         written: dict[int, tuple[Memory, Tensor | None]] = {}
         for batch in self._batches(prompts):
-            estimate = self._estimate(features, batch, prompts)
+            estimate = self._estimate(features, now, batch, prompts)
             found |= _results(batch, estimate, prompts, picture.size)
             if remember:
                 written |= self._write(features, batch, estimate, prompted=batch[0] in prompts)
@@ -106,6 +111,7 @@ class VideoSession:
         # Only now, so that a failure half-way leaves the session whole.
         if remember:
             self._keep(written, prompts)
+            self._seen = now
         return result
 
     def forget(self, object_id: int) -> None:
@@ -122,7 +128,7 @@ class VideoSession:
 
     def state(self) -> dict[str, Tensor]:
         """Everything remembered as named tensors, ready for safetensors."""
-        return state.export(self._frame, self._banks)
+        return state.export(self._frame, self._banks, self._seen)
 
     @classmethod
     def from_state(
@@ -139,6 +145,7 @@ class VideoSession:
         session._frame, session._banks = state.restore(
             tensors, session.options, shape, pointer_width, mask_size
         )
+        session._seen = state.read_seen(tensors)
         return session
 
     def _check(self, picture: Picture, prompts: Mapping[int, Prompt | Mask]) -> None:
@@ -161,7 +168,11 @@ class VideoSession:
             yield tracked[start : start + OBJECT_BATCH]
 
     def _estimate(
-        self, features: Features, batch: Sequence[int], prompts: Mapping[int, Prompt | Mask]
+        self,
+        features: Features,
+        now: Grey | None,
+        batch: Sequence[int],
+        prompts: Mapping[int, Prompt | Mask],
     ) -> Estimate:
         prompt = prompts.get(batch[0])
         if isinstance(prompt, Mask):
@@ -169,13 +180,20 @@ class VideoSession:
         if prompt is not None:
             return self._estimator.from_prompt(features, prompt)
         recalled = [self._memory.read(features, self._banks[object_id], self._frame) for object_id in batch]
-        return self._estimator.from_memory(features, torch.cat(recalled), self._carried(batch))
+        return self._estimator.from_memory(features, torch.cat(recalled), self._carried(batch, now))
 
-    def _carried(self, batch: Sequence[int]) -> Tensor | None:
+    def _carried(self, batch: Sequence[int], now: Grey | None) -> Tensor | None:
         """(N, 1, S/4, S/4) last masks of followed objects, if the model wants them."""
         kept = [self._banks[object_id].carried for object_id in batch]
-        carried = [logits for logits in kept if logits is not None]
-        return torch.stack(carried)[:, None] if carried else None
+        masks = [logits for logits in kept if logits is not None]
+        if not masks:
+            return None
+        carried = torch.stack(masks)[:, None]
+        if self.options.carry == "nothing":
+            return torch.zeros_like(carried)
+        if now is None or self._seen is None:
+            return carried
+        return displace(carried, self._seen, now)
 
     def _write(
         self, features: Features, batch: Sequence[int], estimate: Estimate, prompted: bool

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from kiridashi.core.errors import InputError
 from kiridashi.models.video.bank import Memory, ObjectBank
+from kiridashi.models.video.flow import SIDE, Grey
 from kiridashi.models.video.options import MemoryOptions
 
 FRAME = "frame"
+SEEN = "seen"
 CARRIED = "carried"
 NAME = re.compile(
     r"object\.(-?\d{1,18})\.(prompted|recent|pointers|carried)\.(frames|features|pointers|logits)"
@@ -24,9 +26,17 @@ FIELDS = {
 }
 
 
-def export(frame: int, banks: Mapping[int, ObjectBank]) -> dict[str, Tensor]:
-    """Named tensors: `frame`, and for each object its three lists, stacked, and its carried mask."""
+def export(frame: int, banks: Mapping[int, ObjectBank], seen: Grey | None) -> dict[str, Tensor]:
+    """Named tensors: `frame`, and for each object its three lists, stacked, and its carried mask.
+
+    Args:
+        frame: index of the next frame.
+        banks: of the objects.
+        seen: grey levels of the last frame, if the session moves masks along the flow.
+    """
     tensors = {FRAME: torch.tensor([frame])}
+    if seen is not None:
+        tensors[SEEN] = torch.from_numpy(seen.copy())
     for object_id, bank in banks.items():
         lists: dict[str, list[tuple[Any, ...]]] = {
             "prompted": [(m.frame, m.features, m.pointer) for m in bank.prompted],
@@ -66,7 +76,7 @@ def restore(
     frame = _read_frame(tensors)
     objects: dict[int, dict[str, dict[str, Tensor]]] = {}
     for name, tensor in tensors.items():
-        if name == FRAME:
+        if name in (FRAME, SEEN):
             continue
         match = NAME.fullmatch(name)
         if match is None or match[3] not in FIELDS[match[2]]:
@@ -84,6 +94,23 @@ def restore(
         if carried is not None:
             banks[object_id].carried = carried["logits"].float().clone()
     return frame, banks
+
+
+def read_seen(tensors: Mapping[str, Tensor]) -> Grey | None:
+    """Grey levels of the last frame of an exported state; None when it has none.
+
+    Raises:
+        InputError: they are not what `export` writes.
+    """
+    seen = tensors.get(SEEN)
+    if seen is None:
+        return None
+    if tuple(seen.shape) != (SIDE, SIDE) or seen.dtype != torch.uint8:
+        raise InputError(
+            f"session state: {SEEN} is {tuple(seen.shape)} {seen.dtype}, not {SIDE} x {SIDE} bytes"
+        )
+    grey: Grey = seen.numpy().copy()
+    return grey
 
 
 def _read_frame(tensors: Mapping[str, Tensor]) -> int:
