@@ -27,10 +27,10 @@ from common.command import draw, finish, make_parser, open_model
 from common.tables import markdown, signed
 from kiridashi.core.mask import Bitmap, Mask
 from kiridashi.core.segments import Segments
+from kiridashi.evaluate.baselines.regions import segment_regions
 from kiridashi.evaluate.intervals import Interval, grouped_mean
 from kiridashi.evaluate.objects import Scene, SceneSource, picture_scenes
 from kiridashi.models.grid import GridSettings, segment_everything
-from kiridashi.models.interim.regions import segment_regions
 from kiridashi.models.promptable import Features, PromptableModel
 
 THRESHOLDS = (0.5, 0.7)

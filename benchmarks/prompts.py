@@ -33,11 +33,11 @@ from common.tables import markdown, signed
 from kiridashi.core.mask import Bitmap, Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Point, Prompt
+from kiridashi.evaluate.baselines.grabcut import grabcut
 from kiridashi.evaluate.clicks import first_click, next_click
 from kiridashi.evaluate.intervals import Interval, grouped_mean
 from kiridashi.evaluate.metrics import iou
 from kiridashi.evaluate.objects import Scene, SceneSource, clip_scenes, picture_scenes
-from kiridashi.models.interim.grabcut import grabcut
 from kiridashi.models.promptable import Decoded, Features, PromptableModel
 
 CLICKS = 5

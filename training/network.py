@@ -16,6 +16,7 @@ from kiridashi.models.loading import quiet
 
 TRUNK = "vision_encoder.backbone."
 CONTEXT = TRUNK + "context."
+COARSE_SCALE = 0.2
 ENCODER = (CONTEXT, "vision_encoder.neck.")
 DECODER = ("prompt_encoder.", "mask_decoder.")
 MEMORY = (
@@ -66,6 +67,11 @@ def refresh(net: Any) -> None:
             module.reset_parameters()
     code: Tensor = net.shared_image_embedding.positional_embedding
     net.prompt_encoder.shared_embedding.positional_embedding.copy_(code)
+    # Tokens of about the size of their position codes: five times larger ones, as they come out otherwise,
+    # drown where they are.
+    for lateral in net.vision_encoder.neck.convs[:2]:
+        with torch.no_grad():
+            lateral.weight.mul_(COARSE_SCALE)
     for layer in net.memory_attention.layers:
         # At first the memory adds nothing; see training/image/stage.py.
         for last in (layer.self_attn.o_proj, layer.cross_attn_image.o_proj, layer.linear2):

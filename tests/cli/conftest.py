@@ -1,7 +1,7 @@
-"""A site of discs on grey, and a stand-in for the learned parts so that these tests are quick."""
+"""A site of discs on grey, and quick replacements of what is learned: these tests are of the commands."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
@@ -17,6 +17,7 @@ from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Negative, Reference
 from kiridashi.core.segments import Segment, Segments, Verdict
 from kiridashi.models.catalogue import find_card
+from kiridashi.models.promptable import PromptableModel
 
 RED = (200, 40, 40)
 Disc = tuple[int, int, int]
@@ -108,6 +109,22 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[RedThings]:
     monkeypatch.setattr("kiridashi.reference.methods.make_method", RedThings)
     monkeypatch.setattr(RedThings, "interrupt_after", None)
     return RedThings
+
+
+@pytest.fixture
+def random_model(monkeypatch: pytest.MonkeyPatch, tiny_compact: PromptableModel) -> PromptableModel:
+    """A small network of random weights in place of every model."""
+    monkeypatch.setattr("kiridashi.models.loading.load_model", lambda name: tiny_compact)
+    return tiny_compact
+
+
+@pytest.fixture
+def untrained_model(monkeypatch: pytest.MonkeyPatch, random_model: PromptableModel) -> PromptableModel:
+    """As random_model, but only its image encoder may be relied on."""
+    card = replace(random_model.card, trained=frozenset({"image_encoder"}))
+    model = PromptableModel(random_model.net, card)
+    monkeypatch.setattr("kiridashi.models.loading.load_model", lambda name: model)
+    return model
 
 
 @pytest.fixture

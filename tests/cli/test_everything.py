@@ -1,37 +1,57 @@
 import json
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from kiridashi.core.mask import Mask
+from kiridashi.data.pictures import read_picture
+from kiridashi.models.grid import GridSettings, segment_everything
+from kiridashi.models.promptable import PromptableModel
 
 Run = Callable[..., SimpleNamespace]
-pytestmark = pytest.mark.usefixtures("stand_in")
+
+# Thresholds that some masks of random weights pass.
+loose = partial(GridSettings, predicted_iou=0.3, stability=0.3)
 
 
-def test_writes_annotations_and_overlays(site: Any, run: Run) -> None:
+@pytest.fixture(autouse=True)
+def loose_grid(random_model: PromptableModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kiridashi.models.grid.GridSettings", loose)
+
+
+def test_writes_annotations_and_overlays(site: Any, run: Run, random_model: PromptableModel) -> None:
     out = site.root / "all"
-    told = run("everything", str(site.photos), "--out", str(out))
+    told = run("everything", str(site.photos), "--out", str(out), "--grid", "6")
     assert told.code == 0, told.err
-    assert "interim: regions of even colour; the decoder of compact is not trained yet" in told.out
     assert sorted(path.name for path in (out / "overlays").iterdir()) == ["none.jpg", "one.jpg", "two.jpg"]
     document = json.loads((out / "annotations.json").read_text())
     two = next(image["id"] for image in document["images"] if image["file_name"].endswith("two.png"))
     masks = [
         Mask.from_rle(each["segmentation"]) for each in document["annotations"] if each["image_id"] == two
     ]
-    assert any(mask.box == (10, 10, 31, 31) for mask in masks)
-    assert any(mask.box == (49, 29, 72, 52) for mask in masks)
+    features = random_model.encode(read_picture(site.photos / "two.png"))
+    expected = segment_everything(random_model, features, loose(points_per_side=6))
+    assert masks
+    assert masks == [segment.mask for segment in expected]
 
 
 def test_a_bad_target_is_named(site: Any, run: Run) -> None:
     (site.photos / "empty.jpg").write_bytes(b"")
-    told = run("everything", str(site.photos), "--out", str(site.root / "all"), "--json")
+    told = run("everything", str(site.photos), "--out", str(site.root / "all"), "--grid", "2", "--json")
     assert told.code == 3
     summary = json.loads(told.out)
     assert [each["error"] for each in summary["failed"]] == ["the file is empty"]
+
+
+@pytest.mark.usefixtures("untrained_model")
+def test_an_untrained_decoder_is_wrong_use(site: Any, run: Run) -> None:
+    told = run("everything", str(site.photos), "--out", str(site.root / "all"))
+    assert told.code == 2
+    assert "everything needs a trained mask decoder, which tiny-compact does not have" in told.err
+    assert not (site.root / "all" / "annotations.json").exists()
 
 
 def test_resume_and_settings(site: Any, run: Run) -> None:

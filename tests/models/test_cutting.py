@@ -1,41 +1,52 @@
-from types import SimpleNamespace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from kiridashi.core.errors import InputError
+from kiridashi.core.errors import InputError, UsageError
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
-from kiridashi.models.catalogue import find_card
+from kiridashi.models.catalogue import ALL_PARTS, Part, find_card
 from kiridashi.models.cutting import cut
-from kiridashi.models.promptable import Decoded
+from kiridashi.models.promptable import Decoded, PromptableModel
 
 PICTURE = Picture(np.zeros((40, 60, 3), dtype=np.uint8))
 
 
-def decoding_model() -> Any:
-    """A model with a trained decoder that always answers with the left half."""
-    logits = torch.full((1, 1, 16, 16), -5.0)
-    logits[..., :8] = 5.0
-    decoded = Decoded(logits, torch.tensor([[0.75]]), torch.zeros(1, 1, 4), torch.zeros(1), PICTURE.size)
-    return SimpleNamespace(
-        card=find_card("sam2.1-tiny"), encode=lambda picture: None, refine=lambda features, prompt: decoded
-    )
+class LeftHalf(PromptableModel):
+    """A model whose decoder always answers with the left half."""
+
+    def __init__(self, trained: Iterable[Part] = ALL_PARTS, inside: float = 5.0) -> None:
+        super().__init__(nn.Identity(), replace(find_card("sam2.1-tiny"), trained=frozenset(trained)))
+        self.inside = inside
+
+    def encode(self, picture: Picture) -> Any:
+        return picture
+
+    def refine(self, features: Any, prompt: Prompt, rounds: int = 2) -> Decoded:
+        logits = torch.full((1, 1, 16, 16), -5.0)
+        logits[..., :8] = self.inside
+        return Decoded(logits, torch.tensor([[0.75]]), torch.zeros(1, 1, 4), torch.zeros(1), features.size)
 
 
-def test_a_trained_decoder_is_used() -> None:
-    result = cut(decoding_model(), PICTURE, Prompt(points=((5, 5, 1),)))
+def test_the_decoder_cuts() -> None:
+    result = cut(LeftHalf(), PICTURE, Prompt(points=((5, 5, 1),)))
     assert result[0].score == 0.75
     assert result[0].mask.box == (0, 0, 30, 40)
     assert result.provenance["masks"] == "decoder of sam2.1-tiny"
 
 
-def test_the_stand_in_says_that_it_is_one() -> None:
-    model: Any = SimpleNamespace(card=find_card("compact"))
-    result = cut(model, PICTURE, Prompt(box=(5, 5, 20, 20)))
-    assert result.provenance["masks"] == "interim: GrabCut; the decoder of compact is not trained yet"
+def test_an_empty_mask_is_no_segment() -> None:
+    assert len(cut(LeftHalf(inside=-5.0), PICTURE, Prompt(points=((5, 5, 1),)))) == 0
+
+
+def test_an_untrained_decoder_is_refused() -> None:
+    with pytest.raises(UsageError, match="cut needs a trained mask decoder"):
+        cut(LeftHalf(trained=["image_encoder"]), PICTURE, Prompt(box=(5, 5, 20, 20)))
 
 
 @pytest.mark.parametrize(
@@ -43,4 +54,4 @@ def test_the_stand_in_says_that_it_is_one() -> None:
 )
 def test_prompts_outside_are_refused(prompt: Prompt) -> None:
     with pytest.raises(InputError, match="60 x 40"):
-        cut(decoding_model(), PICTURE, prompt)
+        cut(LeftHalf(), PICTURE, prompt)

@@ -1,6 +1,7 @@
 """The image path against the library's own forward on the same weights."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -287,13 +288,12 @@ def test_gradients_flow_through_the_plain_encoder(make_compact: Callable[..., Pr
     assert gradient.abs().sum() > 0
 
 
-def test_an_untrained_part_is_refused_with_a_way_out() -> None:
-    from kiridashi.models.loading import load_model
-
-    model = load_model("compact")
+def test_an_untrained_part_is_refused_with_a_way_out(tiny_compact: PromptableModel) -> None:
+    card = replace(tiny_compact.card, trained=frozenset({"image_encoder"}))
+    model = PromptableModel(tiny_compact.net, card)
     model.require("image_encoder", "localize")
     with pytest.raises(
         UsageError,
-        match=r"^cut needs a trained mask decoder, which compact does not have; .*--model sam2\.1-tiny$",
+        match=r"^cut needs a trained mask decoder, which tiny-compact does not have; .*--model sam2\.1-tiny$",
     ):
         model.require("mask_decoder", "cut")

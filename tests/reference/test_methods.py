@@ -1,6 +1,7 @@
 """Both methods: the contract, and what each promises beyond it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +90,12 @@ def test_a_look_alike_marked_as_negative_is_not_found() -> None:
     assert answer.intersection(look_alike) < 0.1 * look_alike.area
 
 
-def test_concat_refuses_an_untrained_memory(disc_site: Callable[..., Reference]) -> None:
+def test_concat_refuses_an_untrained_memory(
+    disc_site: Callable[..., Reference], tiny_sam2: PromptableModel
+) -> None:
+    card = replace(tiny_sam2.card, trained=frozenset({"image_encoder", "mask_decoder"}))
     with pytest.raises(UsageError, match="trained memory"):
-        Concat(load_model()).fit([disc_site(0)])
+        Concat(PromptableModel(tiny_sam2.net, card)).fit([disc_site(0)])
 
 
 def test_concat_takes_as_many_references_as_its_memory(

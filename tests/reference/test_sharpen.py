@@ -1,19 +1,23 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from kiridashi.core.errors import UsageError
+from kiridashi.core.geometry.guided_filter import guided_filter
+from kiridashi.core.prompt import Prompt
 from kiridashi.core.reference import Reference
-from kiridashi.models.loading import load_model
 from kiridashi.models.promptable import PromptableModel
-from kiridashi.reference.sharpen import sharpen
+from kiridashi.reference.sharpen import FILTER_CELLS, sharpen
 
 
-def test_an_untrained_decoder_is_left_alone_and_named(disc_site: Callable[..., Reference]) -> None:
-    reference = disc_site(0)
-    prior = np.zeros((128, 128), np.float32)
-    result = sharpen(load_model(), reference.picture, prior)
-    assert "interim" in result.how
-    assert result.probability.shape == reference.picture.size
+def test_an_untrained_decoder_is_refused(
+    disc_site: Callable[..., Reference], tiny_sam2: PromptableModel
+) -> None:
+    untrained = PromptableModel(tiny_sam2.net, replace(tiny_sam2.card, trained=frozenset({"image_encoder"})))
+    with pytest.raises(UsageError, match="mask decoder"):
+        sharpen(untrained, disc_site(0).picture, np.zeros((128, 128), np.float32))
 
 
 def test_the_decoder_never_loses_what_it_disagrees_with(
@@ -29,3 +33,17 @@ def test_the_decoder_never_loses_what_it_disagrees_with(
     assert (result.probability[truth] > 0.5).mean() > 0.5
     assert result.probability.min() >= 0
     assert result.probability.max() <= 1
+
+
+def test_a_model_trained_on_priors_meets_the_filter_half_way(
+    disc_site: Callable[..., Reference], tiny_drawing: PromptableModel
+) -> None:
+    reference = disc_site(1)
+    truth = reference.mask.to_array().astype(np.float32)
+    result = sharpen(tiny_drawing, reference.picture, truth)
+    assert result.how == "mask decoder of tiny-drawing and edge-aware filter"
+    features = tiny_drawing.encode(reference.picture)
+    decoded = tiny_drawing.decode(features, [Prompt(prior=truth)], multimask=False).probability(0, 0)
+    filtered = guided_filter(reference.picture.pixels, truth, round(FILTER_CELLS))
+    np.testing.assert_allclose(result.probability, (decoded + filtered) / 2, atol=1e-6)
+    assert 0 <= result.probability.min() <= result.probability.max() <= 1

@@ -122,6 +122,8 @@ def _cut_lines(lines: Sequence[PromptLine], batch: _Batch, model_name: str, *, q
     for line in lines:
         groups.setdefault(line.image, []).append(line)
     model = load_model(model_name)
+    # The command's fault, so it would be the same for every line.
+    model.require("mask_decoder", "cut")
     try:
         with progress_bar("cut", len(lines), quiet=quiet, unit="masks") as step:
             for image, group in groups.items():

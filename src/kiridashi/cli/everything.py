@@ -31,7 +31,5 @@ def everything(
     """
     from kiridashi.cli.everything_job import run_everything
 
-    summary, note = run_everything(targets, out, grid, model, resume=resume, overwrite=overwrite, quiet=quiet)
-    if note and not quiet and not as_json:
-        print(note)
+    summary = run_everything(targets, out, grid, model, resume=resume, overwrite=overwrite, quiet=quiet)
     raise typer.Exit(summary.tell(quiet=quiet, as_json=as_json))

@@ -20,11 +20,11 @@ def run_everything(
     resume: bool,
     overwrite: bool,
     quiet: bool,
-) -> tuple[Summary, str]:
+) -> Summary:
     """All masks of the targets.
 
     Returns:
-        The summary, and a note when a stand-in answered instead of the model; else "".
+        The summary.
 
     Raises:
         KiridashiError: the arguments, the folder or the model cannot be used.
@@ -44,7 +44,7 @@ def run_everything(
 
     started = time.perf_counter()
     with waiting("loading the model", quiet=quiet):
-        from kiridashi.models.everything import everything, interim_note
+        from kiridashi.models.everything import everything
         from kiridashi.models.grid import GridSettings
         from kiridashi.models.loading import load_model
 
@@ -56,5 +56,4 @@ def run_everything(
     )
     names = {"overlays": OVERLAYS, "annotations": ANNOTATIONS, "results": RESULTS}
     files = {kind: out / name for kind, name in names.items()}
-    note = "" if "mask_decoder" in card.trained else interim_note(model)
-    return Summary("everything", out, outcome, loading, files), note
+    return Summary("everything", out, outcome, loading, files)

@@ -1,9 +1,8 @@
-"""Cut one object out of a picture by prompts, with the model's decoder or what stands in for it."""
+"""Cut one object out of a picture by prompts, with the model's mask decoder."""
 
 from types import MappingProxyType
 
 from kiridashi.core.errors import InputError
-from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
 from kiridashi.core.segments import Segment, Segments
@@ -15,9 +14,7 @@ LABEL = "object"
 def cut(model: PromptableModel, picture: Picture, prompt: Prompt) -> Segments:
     """The object that a prompt means.
 
-    A trained decoder refines its mask (Kirillov et al., 2023); its score is the predicted IoU. For a
-    model whose decoder is not trained, GrabCut stands in: it has no estimate of its own, so its
-    score is always 1.
+    The decoder refines its own mask (Kirillov et al., 2023, arXiv 2304.02643, appendix A).
 
     Args:
         model: its encoder runs once a picture.
@@ -25,31 +22,20 @@ def cut(model: PromptableModel, picture: Picture, prompt: Prompt) -> Segments:
         prompt: in the picture's pixels.
 
     Returns:
-        One segment, or none when the mask is empty; no verdict. The provenance says who cut.
+        One segment scored by its predicted IoU, or none when the mask is empty; no verdict.
 
     Raises:
+        UsageError: the model's mask decoder is not trained.
         InputError: a point or the whole box lies outside of the picture.
     """
+    model.require("mask_decoder", "cut")
     _check_inside(picture, prompt)
-    if "mask_decoder" not in model.card.trained:
-        from kiridashi.models.interim.grabcut import grabcut
-
-        return _result(picture, grabcut(picture, prompt), 1.0, interim_note(model))
     decoded = model.refine(model.encode(picture), prompt)
     best = int(decoded.best()[0])
-    return _result(
-        picture, decoded.mask(0, best), float(decoded.iou[0, best]), f"decoder of {model.card.name}"
-    )
-
-
-def interim_note(model: PromptableModel) -> str:
-    """Who cuts as long as the model's own decoder is not trained."""
-    return f"interim: GrabCut; the decoder of {model.card.name} is not trained yet"
-
-
-def _result(picture: Picture, mask: Mask, score: float, how: str) -> Segments:
-    items = () if mask.is_empty else (Segment(mask, score, LABEL),)
-    return Segments(picture.size, items, provenance=MappingProxyType({"method": "cut", "masks": how}))
+    mask = decoded.mask(0, best)
+    items = () if mask.is_empty else (Segment(mask, float(decoded.iou[0, best]), LABEL),)
+    provenance = {"method": "cut", "masks": f"decoder of {model.card.name}"}
+    return Segments(picture.size, items, provenance=MappingProxyType(provenance))
 
 
 def _check_inside(picture: Picture, prompt: Prompt) -> None:

@@ -1,4 +1,4 @@
-"""From a coarse prior to an exact mask: the decoder where it is trained, else an edge-aware filter."""
+"""From a coarse prior to an exact mask: the decoder and an edge-aware filter together."""
 
 from dataclasses import dataclass
 
@@ -38,23 +38,31 @@ class Sharpened:
 def sharpen(model: PromptableModel, picture: Picture, prior: FloatMap) -> Sharpened:
     """Bring a coarse prior to the picture's size and edges.
 
+    A model trained on priors alone (its card says `draws_prompts`) gets the whole prior at once, and the
+    mean of its answer and of the filter's is taken: the decoder knows where things end, the filter
+    never leaves what the references say (docs/decisions/0002). Another model gets each region with its box.
+
     Args:
-        model: its decoder is used if it is trained.
+        model: with a trained mask decoder.
         picture: whose edges count.
         prior: (h, w) probability, coarser than the picture.
+
+    Raises:
+        UsageError: the model's mask decoder is not trained.
     """
+    model.require("mask_decoder", "sharpening a prior")
     height, width = picture.size
     smooth = np.clip(cv2.resize(prior, (width, height), interpolation=cv2.INTER_LINEAR), 0, 1)
-    if "mask_decoder" in model.card.trained:
-        return Sharpened(_decode(model, picture, smooth), f"mask decoder of {model.card.name}")
+    how = f"mask decoder of {model.card.name}"
+    if not model.card.draws_prompts:
+        return Sharpened(_decode_regions(model, picture, smooth), how)
     cell = max(height / prior.shape[0], width / prior.shape[1])
-    radius = max(1, round(FILTER_CELLS * cell))
-    return Sharpened(
-        guided_filter(picture.pixels, smooth, radius), "edge-aware filter (interim: no trained decoder)"
-    )
+    filtered = guided_filter(picture.pixels, smooth, max(1, round(FILTER_CELLS * cell)))
+    decoded = model.decode(model.encode(picture), [Prompt(prior=smooth)], multimask=False)
+    return Sharpened((decoded.probability(0, 0) + filtered) / 2, f"{how} and edge-aware filter")
 
 
-def _decode(model: PromptableModel, picture: Picture, smooth: FloatMap) -> FloatMap:
+def _decode_regions(model: PromptableModel, picture: Picture, smooth: FloatMap) -> FloatMap:
     """Each region of the prior through the decoder; regions it disagrees with stay as they are."""
     regions = split_components(smooth > 0.5, min_area=4)[:MOST_REGIONS]
     if not regions:

@@ -1,4 +1,4 @@
-"""What a user would do without this package, at equal shots: the figures a method has to beat."""
+"""What a user would do without this package, from the same references or prompts: the figures to beat."""
 
 from kiridashi.evaluate.baselines.cosine import CosinePrototypes
 from kiridashi.evaluate.baselines.forest import RandomForestPixels

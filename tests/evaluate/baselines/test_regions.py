@@ -3,7 +3,7 @@ import pytest
 
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
-from kiridashi.models.interim.regions import segment_regions
+from kiridashi.evaluate.baselines.regions import segment_regions
 
 
 def test_finds_what_has_a_colour_of_its_own_at_any_size() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from kiridashi.core.mask import Bitmap, Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
-from kiridashi.models.interim.edges import upscale_mask
+from kiridashi.evaluate.baselines.edges import upscale_mask
 
 ITERATIONS = 5
 WORKING_SIDE = 512

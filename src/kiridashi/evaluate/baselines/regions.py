@@ -10,7 +10,7 @@ from kiridashi.core.geometry.components import split_components
 from kiridashi.core.mask import Bitmap, Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.segments import Segment, Segments
-from kiridashi.models.interim.edges import upscale_mask
+from kiridashi.evaluate.baselines.edges import upscale_mask
 
 WORKING_SIDE = 384
 # Felzenszwalb's scales: from parts to wholes.
@@ -32,7 +32,7 @@ def segment_regions(picture: Picture, per_side: int = 16) -> Segments:
 
     Args:
         picture: worked on at `WORKING_SIDE` pixels at most.
-        per_side: finer for larger numbers, like the grid that it stands in for: regions smaller than
+        per_side: finer for larger numbers, like the grid that it is measured beside: regions smaller than
             a quarter of a cell of a `per_side` x `per_side` grid are merged into others.
     """
     height, width = picture.size

@@ -4,7 +4,7 @@ import pytest
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
-from kiridashi.models.interim.grabcut import grabcut
+from kiridashi.evaluate.baselines.grabcut import grabcut
 
 
 def scene(height: int = 90, width: int = 120, scale: int = 1) -> tuple[Picture, Mask]:
