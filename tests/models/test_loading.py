@@ -74,7 +74,7 @@ def test_the_shipped_model_loads_once() -> None:
     assert all(p.dtype == torch.float32 for p in model.net.parameters())
 
 
-def test_untrained_parts_are_the_same_in_every_process() -> None:
+def test_loading_twice_gives_the_same_network() -> None:
     first = load_model("compact").net.state_dict()
     load_model.cache_clear()
     torch.manual_seed(99)

@@ -9,7 +9,7 @@ from kiridashi.core.geometry.guided_filter import guided_filter
 from kiridashi.core.prompt import Prompt
 from kiridashi.core.reference import Reference
 from kiridashi.models.promptable import PromptableModel
-from kiridashi.reference.sharpen import FILTER_CELLS, sharpen
+from kiridashi.reference.sharpen import FILTER_CELLS, LEAST_PRIOR, _invented, sharpen
 
 
 def test_an_untrained_decoder_is_refused(
@@ -35,6 +35,15 @@ def test_the_decoder_never_loses_what_it_disagrees_with(
     assert result.probability.max() <= 1
 
 
+def test_objects_that_the_prior_hardly_knows_are_not_invented() -> None:
+    prior, exact = np.zeros((40, 60), np.float32), np.zeros((40, 60), np.float32)
+    prior[5:15, 5:15], prior[25:30, 40:42] = 0.9, 0.9
+    exact[4:18, 4:18], exact[24:38, 38:56] = 0.8, 0.8
+    expected = np.zeros((40, 60), bool)
+    expected[24:38, 38:56] = True
+    assert (_invented(exact, prior) == expected).all()
+
+
 def test_a_model_trained_on_priors_meets_the_filter_half_way(
     disc_site: Callable[..., Reference], tiny_drawing: PromptableModel
 ) -> None:
@@ -45,5 +54,9 @@ def test_a_model_trained_on_priors_meets_the_filter_half_way(
     features = tiny_drawing.encode(reference.picture)
     decoded = tiny_drawing.decode(features, [Prompt(prior=truth)], multimask=False).probability(0, 0)
     filtered = guided_filter(reference.picture.pixels, truth, round(FILTER_CELLS))
-    np.testing.assert_allclose(result.probability, (decoded + filtered) / 2, atol=1e-6)
+    heard = (filtered > LEAST_PRIOR) & ~_invented(decoded, truth)
+    expected = np.where(heard, (decoded + filtered) / 2, filtered)
+    np.testing.assert_allclose(result.probability, expected, atol=1e-6)
+    assert (filtered > LEAST_PRIOR).any()
+    assert (filtered < LEAST_PRIOR).any()
     assert 0 <= result.probability.min() <= result.probability.max() <= 1

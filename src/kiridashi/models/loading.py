@@ -15,8 +15,6 @@ from kiridashi.models.fetching import cached_folder, fetch_card, shipped_file
 from kiridashi.models.folder import own_settings, read_json, read_weights
 from kiridashi.models.promptable import PromptableModel
 
-UNTRAINED_SEED = 0
-
 
 @lru_cache(maxsize=2)
 def load_model(name: str = DEFAULT_MODEL) -> PromptableModel:
@@ -120,27 +118,28 @@ _REINSTALL = "to repair the package, type: pip install --force-reinstall --no-de
 
 
 def _load_shipped(card: ModelCard) -> Any:
-    """The compact network; parts missing in the file keep seeded random weights (see the card)."""
+    """The compact network."""
     from safetensors.torch import load
     from transformers import Sam2VideoModel
 
     from kiridashi.models.compact.architecture import compact_config
 
     state = {name: tensor.float() for name, tensor in load(read_shipped(card)).items()}
+    # Random numbers are drawn only to be overwritten; the caller's stay as they are.
     with quiet(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(UNTRAINED_SEED)
         net = Sam2VideoModel(compact_config(card.image_size))
     net.config.kiridashi = own_settings(card)
-    unexpected = net.load_state_dict(state, strict=False).unexpected_keys
-    if unexpected:
-        raise InputError(f"{card.place}: weights that the network lacks: {_some(unexpected)}")
+    found = net.load_state_dict(state, strict=False)
+    for names in (found.missing_keys, found.unexpected_keys):
+        if names:
+            raise InputError(f"{card.place}: does not fit the network of this version: {_some(names)}")
     return net
 
 
-def _check_fit(folder: Path, missing: Iterable[str], unexpected: Iterable[str]) -> None:
+def _check_fit(place: Path, missing: Iterable[str], unexpected: Iterable[str]) -> None:
     for names, says in ((missing, "lacks weights"), (unexpected, "has weights the network lacks")):
         if names:
-            raise InputError(f"{folder}: does not fit config.json, {says}: {_some(names)}")
+            raise InputError(f"{place}: does not fit config.json, {says}: {_some(names)}")
 
 
 def _some(names: Iterable[str]) -> str:

@@ -61,8 +61,8 @@ class Prototype:
         """
         if not references:
             raise UsageError("prototype needs at least one reference picture with its mask")
-        shown = [Example(self._look(r.picture), r.mask) for r in references]
-        refused = [Example(self._look(n.picture), None, n.mask) for n in negatives]
+        shown = [Example(self.look(r.picture), r.mask) for r in references]
+        refused = [Example(self.look(n.picture), None, n.mask) for n in negatives]
         self.size_ = ObjectSize.of([reference.mask for reference in references])
         self.prior_ = PriorEstimator(self.seed).fit([*shown, *refused])
         self.threshold_ = self._calibrate(shown, refused)
@@ -72,7 +72,7 @@ class Prototype:
         """The object's instances in a picture, best first, with the verdict."""
         if not hasattr(self, "prior_"):
             raise UsageError("predict came before fit; call fit with the references first")
-        prior = self.prior_.predict(self._look(picture))
+        prior = self.prior_.predict(self.look(picture))
         verdict = judge(prior.presence, self.threshold_)
         provenance = {"method": NAME, "model": self.model.card.name}
         shown = verdict if self.verdict else None
@@ -84,6 +84,11 @@ class Prototype:
         else:
             found = whole_object(sharp.probability, LABEL)
         return Segments(picture.size, tuple(found), shown, provenance | {"refinement": sharp.how})
+
+    def look(self, picture: Picture) -> View:
+        """What the prior needs of a picture, seen with the compact model's trunk."""
+        eye = self.model if self.model.card.name == DEFAULT_MODEL else load_model(DEFAULT_MODEL)
+        return look(eye, picture)
 
     def save(self, path: Path) -> None:
         """Write the learned state."""
@@ -111,10 +116,6 @@ class Prototype:
             float(str(facts["typical"])), bool(facts["uniform"]), float(str(facts["thickness"]))
         )
         return self
-
-    def _look(self, picture: Picture) -> View:
-        eye = self.model if self.model.card.name == DEFAULT_MODEL else load_model(DEFAULT_MODEL)
-        return look(eye, picture)
 
     def _calibrate(self, shown: Sequence[Example], refused: Sequence[Example]) -> float:
         """The verdict's threshold from each example as judged by all the others."""

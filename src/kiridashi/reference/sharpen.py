@@ -20,6 +20,10 @@ AGREEMENT = 0.5
 MOST_REGIONS = 32
 # Radius of the edge-aware filter in cells of the prior.
 FILTER_CELLS = 1.5
+# Where the references say less than this, the decoder has no say: it likes whole objects, also look-alikes.
+LEAST_PRIOR = 0.2
+# An object is the decoder's invention when the prior on it is less than this on average.
+LEAST_SUPPORT = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +43,9 @@ def sharpen(model: PromptableModel, picture: Picture, prior: FloatMap) -> Sharpe
     """Bring a coarse prior to the picture's size and edges.
 
     A model trained on priors alone (its card says `draws_prompts`) gets the whole prior at once, and the
-    mean of its answer and of the filter's is taken: the decoder knows where things end, the filter
-    never leaves what the references say (docs/decisions/0002). Another model gets each region with its box.
+    mean of its answer and of the filter's is taken where the prior says anything: the decoder knows where
+    things end, the filter never leaves what the references say (docs/decisions/0002). Another model gets
+    each region with its box.
 
     Args:
         model: with a trained mask decoder.
@@ -59,7 +64,20 @@ def sharpen(model: PromptableModel, picture: Picture, prior: FloatMap) -> Sharpe
     cell = max(height / prior.shape[0], width / prior.shape[1])
     filtered = guided_filter(picture.pixels, smooth, max(1, round(FILTER_CELLS * cell)))
     decoded = model.decode(model.encode(picture), [Prompt(prior=smooth)], multimask=False)
-    return Sharpened((decoded.probability(0, 0) + filtered) / 2, f"{how} and edge-aware filter")
+    exact = decoded.probability(0, 0)
+    heard = (filtered > LEAST_PRIOR) & ~_invented(exact, smooth)
+    joined = np.where(heard, (exact + filtered) / 2, filtered)
+    return Sharpened(joined, f"{how} and edge-aware filter")
+
+
+def _invented(exact: FloatMap, prior: FloatMap) -> NDArray[np.bool_]:
+    """(H, W) where the decoder sees objects that the prior hardly knows."""
+    count, parts = cv2.connectedComponents((exact > 0.5).astype(np.uint8), connectivity=8)
+    sizes = np.bincount(parts.ravel(), minlength=count)
+    support = np.bincount(parts.ravel(), weights=prior.ravel(), minlength=count) / np.maximum(sizes, 1)
+    support[0] = 1.0
+    invented: NDArray[np.bool_] = support[parts] < LEAST_SUPPORT
+    return invented
 
 
 def _decode_regions(model: PromptableModel, picture: Picture, smooth: FloatMap) -> FloatMap:
