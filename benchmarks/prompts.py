@@ -8,9 +8,9 @@ clip of `davis2016_val`. The first click is the pixel furthest from the object's
 the deepest pixel of what the mask gets most wrong (`kiridashi.evaluate.clicks`); a box is the object's
 tight one.
 
-- `1 click`, `box`: of three masks the one with the highest predicted IoU; `best of 3`: the one that the
-  truth would choose.
-- `box, refined`: as `kiridashi cut` does, the mask fed back twice.
+- `1 click`: of three masks the one with the highest predicted IoU; `box`: the single mask, as SAM does for
+  prompts that mean one thing; `best of 3`: of three the one that the truth would choose.
+- `box, refined`: the mask fed back twice.
 - `2 clicks` to `5 clicks`: all clicks so far, and the mask before as the mask prompt.
 - `GrabCut, box`, `GrabCut, click`, `filled box`: without a network.
 
@@ -103,8 +103,8 @@ def measure_object(
             ious["1 click, best of 3"] = best_of(decoded)
         else:
             ious[f"{count} clicks"] = score(decoded.mask(0, best))
-    decoded = model.decode(features, [box])
-    ious["box"], ious["box, best of 3"] = score(decoded.mask(0)), best_of(decoded)
+    ious["box"] = score(model.decode(features, [box], multimask=False).mask(0))
+    ious["box, best of 3"] = best_of(model.decode(features, [box]))
     ious["box, refined"] = score(model.refine(features, box).mask(0))
     ious[GRABCUT_BOX] = score(grabcut(picture, box))
     ious[GRABCUT_CLICK] = score(grabcut(picture, Prompt(points=(first_click(truth),))))

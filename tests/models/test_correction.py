@@ -29,7 +29,7 @@ def test_a_correction_by_the_same_prompt_is_a_round_of_refinement(
     model: PromptableModel, scene: Picture
 ) -> None:
     features = model.encode(scene)
-    decoded = model.decode(features, [TWO_CLICKS])
+    decoded = model.decode(features, [TWO_CLICKS], multimask=False)
     corrected = model.correct(features, TWO_CLICKS, decoded.logits[0, int(decoded.best()[0])])
     refined = model.refine(features, TWO_CLICKS, rounds=1)
     for field in ("logits", "iou", "tokens", "object_score"):

@@ -169,7 +169,8 @@ def test_a_batch_of_mixed_prompts_equals_single_ones(
 @pytest.mark.parametrize("prompt", [ONE_POINT, BOX_AND_POINT], ids=["point", "box and point"])
 def test_refinement_feeds_the_logits_back(model: PromptableModel, scene: Picture, prompt: Prompt) -> None:
     refined = model.refine(model.encode(scene), prompt, rounds=2)
-    step = stock_decode(model, scene, prompt, True, mask_input(model, scene, prompt, None))
+    several = prompt.is_ambiguous
+    step = stock_decode(model, scene, prompt, several, mask_input(model, scene, prompt, None))
     for _ in range(2):
         best = int(step.iou_scores[0, 0].argmax())
         mask = step.pred_masks[0, :, best : best + 1].clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT)
@@ -189,9 +190,15 @@ def test_only_a_card_that_says_so_draws(tiny_compact: PromptableModel, tiny_draw
     assert (drawn.std(dim=(2, 3)) > 0).all()
 
 
-def test_no_rounds_of_refinement_are_the_three_masks(tiny_sam2: PromptableModel, scene: Picture) -> None:
+@pytest.mark.parametrize(("prompt", "masks"), [(ONE_POINT, 3), (BOX, 1)], ids=["click", "box"])
+def test_no_rounds_of_refinement_are_a_plain_decode(
+    tiny_sam2: PromptableModel, scene: Picture, prompt: Prompt, masks: int
+) -> None:
+    """One click may mean several things, a box means one."""
     features = tiny_sam2.encode(scene)
-    plain, refined = tiny_sam2.decode(features, [BOX]), tiny_sam2.refine(features, BOX, rounds=0)
+    plain = tiny_sam2.decode(features, [prompt], multimask=masks == 3)
+    refined = tiny_sam2.refine(features, prompt, rounds=0)
+    assert refined.logits.shape[1] == masks
     assert torch.equal(plain.logits, refined.logits)
 
 

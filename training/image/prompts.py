@@ -62,7 +62,7 @@ def draw_layouts(slots: int, rng: Rng) -> list[Layout]:
 
 
 def _prior_layout(rng: Rng) -> Layout:
-    return Layout(int(rng.choice([0, 0, 0, 1, 2, 4])), bool(rng.random() < 0.4), prior=True)
+    return Layout(int(rng.choice([0, 0, 0, 1, 2, 3, 4])), bool(rng.random() < 0.4), prior=True)
 
 
 def _any_layout(rng: Rng) -> Layout:

@@ -1,6 +1,7 @@
 """The image stage: context, neck, prompt encoder and mask decoder on a frozen trunk."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from training.network import DECODER, ENCODER, make_network, parameters_of
 from training.scenes import SceneMaker
 from training.stage import Figures
 
-# Share of the prompts that are corrected once.
-CORRECTED_SHARE = 0.4
+# Share of the prompts that get a second round, and of these the share that gets no click, as in `refine`.
+CORRECTED_SHARE = 0.55
+REFINED_SHARE = 0.2
 # Share of the steps in which the decoder sees the picture as the memory attention will hand it over
 # when it has nothing to say: a video's frames must not be foreign to it.
 THROUGH_MEMORY_SHARE = 0.25
@@ -78,7 +80,11 @@ class ImageStage:
             ious.setdefault(_kind(slot.prompts), []).append(_chosen_iou(masks, cost))
             if rng.random() < CORRECTED_SHARE:
                 several = _clicks(slot.prompts) <= 1
-                again = corrected(slot.prompts, previous_mask(masks, several), slot.truth, slot.counts)
+                previous = previous_mask(masks, several)
+                if rng.random() < REFINED_SHARE:
+                    again = replace(slot.prompts, base=previous[:, None])
+                else:
+                    again = corrected(slot.prompts, previous, slot.truth, slot.counts)
                 masks = decode(self.net, features, image, again)
                 cost = _cost(masks, slot)
                 losses.append(cost.total)

@@ -37,6 +37,14 @@ class Prompt:
         if self.prior is not None:
             self._check_prior(self.prior)
 
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether it may mean a part, an object or a group: one click and nothing else.
+
+        SAM asks for three masks then, and for one otherwise (Kirillov et al., 2023, section 3).
+        """
+        return len(self.points) == 1 and self.box is None and self.prior is None
+
     @staticmethod
     def _check_box(box: Box) -> None:
         x0, y0, x1, y1 = box

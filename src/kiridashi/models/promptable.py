@@ -179,9 +179,9 @@ class PromptableModel:
         """Decode, then feed the best mask's logits back as the mask prompt `rounds` times.
 
         SAM's iterative refinement (Kirillov et al., 2023, arXiv 2304.02643, appendix A): the first
-        decode gives three masks, each further one a single mask.
+        decode gives three masks if the prompt is ambiguous, each further one a single mask.
         """
-        decoded = self.decode(features, [prompt], multimask=True)
+        decoded = self.decode(features, [prompt], multimask=prompt.is_ambiguous)
         for _ in range(rounds):
             best = decoded.logits[:1, int(decoded.best()[0])][None]
             previous = best.clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT)
