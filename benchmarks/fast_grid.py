@@ -72,7 +72,7 @@ def prepare(name: str, picture: Picture, grid: int) -> Contest:
     features = model.encode(picture)
     seconds = time.perf_counter() - start
     if name != RANDOM_TINY and "mask_decoder" in model.card.trained:
-        return Contest(model, features, GridSettings(grid), "trained, default thresholds", seconds)
+        return Contest(model, features, GridSettings(grid), "trained, the model's thresholds", seconds)
     features = mark(features)
     enliven(model, features)
     iou, stability = thresholds(model, features)
@@ -185,8 +185,7 @@ def contest_record(name: str, contest: Contest, repeats: int) -> dict[str, Any]:
         "picture": list(contest.features.size),
         "input": contest.model.card.image_size,
         "grid": contest.settings.points_per_side,
-        "predicted_iou": contest.settings.predicted_iou,
-        "stability": contest.settings.stability,
+        **vars(contest.settings.thresholds(contest.model.card.grid)),
         "repeats": repeats,
         "encode_s": contest.encode_s,
         "seconds": seconds,

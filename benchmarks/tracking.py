@@ -7,9 +7,8 @@ Clips of `davis2016_val`. J is the mean IoU of a clip's frames, F the mean of th
 given, and the last one do not count. The mean is over clips, with a 95 % bootstrap interval over clips;
 leads are paired by clip.
 
-- `memory`: the model's video session; left out, with the reason, where the memory is not trained.
-- `prior`: each frame by itself, with the probability of the frame before as the dense prior; what is left
-  to a model without a memory.
+- `session`: the model's video session; left out, with the reason, where the model cannot follow objects.
+- `prior`: each frame by itself, with the probability of the frame before as the dense prior.
 - `still`: the first mask, kept. `flow`: the first mask, moved along OpenCV's DIS optical flow.
 
 Frames per second count encoding, but not the reading of files; every tracker encodes anew.
@@ -93,7 +92,7 @@ class PriorTracker:
 
 
 def trackers(model: PromptableModel) -> tuple[dict[str, Start], str]:
-    """Every tracker by name, and why the memory is not among them, if it is not.
+    """Every tracker by name, and why the session is not among them, if it is not.
 
     Raises:
         UsageError: the mask decoder is not trained.
@@ -104,12 +103,12 @@ def trackers(model: PromptableModel) -> tuple[dict[str, Start], str]:
         """Without the encodings that another tracker left."""
         return PromptableModel(model.net, model.card)
 
-    def start_memory(picture: Picture, mask: Mask) -> Tracker:
+    def start_session(picture: Picture, mask: Mask) -> Tracker:
         session = fresh().video()
         session.step(picture, {OBJECT: mask})
         return lambda frame: session.step(frame)[OBJECT].mask
 
-    starts: dict[str, Start] = {"memory": start_memory}
+    starts: dict[str, Start] = {"session": start_session}
     refused = ""
     try:
         model.video()
@@ -207,7 +206,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     starts, refused = trackers(open_model(options))
     clips = draw(find_clips(options.data / "davis2016_val"), options.limit, options.seed)
     rows = summarise(measure(starts, clips, options.frames, console), options.seed)
-    note = f"\n\nmemory: not measured; {refused}" if refused else ""
+    note = f"\n\nsession: not measured; {refused}" if refused else ""
     return {"benchmark": "tracking", "text": tables(rows) + note, "refused": refused, "rows": rows}
 
 

@@ -16,6 +16,7 @@ from kiridashi.core.geometry.boxes import box_nms
 from kiridashi.models.grid.settings import GridSettings
 from kiridashi.models.prompt_map import draw_prompts
 from kiridashi.models.promptable import Features, PromptableModel
+from kiridashi.models.thresholds import GridThresholds
 
 POINTS_PER_BATCH = 64
 
@@ -44,9 +45,10 @@ def stock_grid(model: PromptableModel, features: Features, settings: GridSetting
     Args:
         model: any of the SAM 2 family.
         features: of the picture.
-        settings: the thresholds; `skip_covered` and `batch` are not known here.
+        settings: the model's thresholds where none are given; `skip_covered` and `batch` are not known here.
     """
     height, width = features.size
+    limits = settings.thresholds(model.card.grid)
     side = (torch.arange(settings.points_per_side) + 0.5) / settings.points_per_side
     y, x = torch.meshgrid(side, side, indexing="ij")
     points = torch.stack([x.flatten(), y.flatten()], dim=1) * model.card.image_size
@@ -54,7 +56,7 @@ def stock_grid(model: PromptableModel, features: Features, settings: GridSetting
     for batch in torch.split(points, POINTS_PER_BATCH):
         logits, iou, tokens = decode_points(model, features, batch)
         full = F.interpolate(logits, size=(height, width), mode="bilinear", align_corners=False)
-        parts.append(_filter(full.flatten(0, 1), iou.flatten(), tokens.flatten(0, 1), settings))
+        parts.append(_filter(full.flatten(0, 1), iou.flatten(), tokens.flatten(0, 1), settings, limits))
     masks, iou, stability, tokens = (torch.cat(column) for column in zip(*parts, strict=True))
     boxes = np.array([_box(mask) for mask in masks], dtype=np.float64).reshape(-1, 4)
     kept = box_nms(boxes, iou.numpy().astype(np.float64), settings.box_iou).tolist()
@@ -109,14 +111,14 @@ def _decode_drawn(
 
 
 def _filter(
-    logits: Tensor, iou: Tensor, tokens: Tensor, settings: GridSettings
+    logits: Tensor, iou: Tensor, tokens: Tensor, settings: GridSettings, limits: GridThresholds
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    good = iou > settings.predicted_iou
+    good = iou > limits.predicted_iou
     logits, iou, tokens = logits[good], iou[good], tokens[good]
     above = (logits > settings.stability_offset).sum(dim=(1, 2), dtype=torch.int32)
     below = (logits > -settings.stability_offset).sum(dim=(1, 2), dtype=torch.int32)
     stability = above / below
-    stable = stability >= settings.stability
+    stable = stability >= limits.stability
     return logits[stable] > 0, iou[stable], stability[stable], tokens[stable]
 
 

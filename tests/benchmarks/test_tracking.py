@@ -56,7 +56,7 @@ def test_j_and_f_are_means_over_frames() -> None:
 def test_every_tracker_follows(tiny_compact: PromptableModel, make_clip: CLIP) -> None:
     pictures = make_clip(4)
     starts, refused = trackers(tiny_compact)
-    assert list(starts) == ["memory", "prior", "still", "flow"]
+    assert list(starts) == ["session", "prior", "still", "flow"]
     assert refused == ""
     truth = Mask.from_array(pictures[0].pixels[..., 0] == 230)
     for start in starts.values():
@@ -80,7 +80,7 @@ def test_an_untrained_memory_is_left_out_and_an_untrained_decoder_refused(
 def test_leads_over_both_baselines_by_clip() -> None:
     outcomes = {
         name: [Outcome("a", shift, shift + 0.1, 9.0), Outcome("b", shift + 0.3, shift + 0.4, 11.0)]
-        for name, shift in (("memory", 0.5), ("still", 0.1), ("flow", 0.3))
+        for name, shift in (("session", 0.5), ("still", 0.1), ("flow", 0.3))
     }
     rows = summarise(outcomes, seed=0)
     assert rows[0]["j_and_f"]["mean"] == pytest.approx(0.7)

@@ -8,6 +8,7 @@ import pytest
 from kiridashi.core.errors import InputError, UsageError
 from kiridashi.models.catalogue import DEFAULT_MODEL, cards, find_card
 from kiridashi.models.fetching import shipped_file
+from kiridashi.models.thresholds import SAM2_THRESHOLDS
 
 NAMES = ["compact", "sam2.1-tiny", "sam2.1-small", "sam2.1-base-plus", "sam2.1-large", "edgetam"]
 
@@ -42,6 +43,11 @@ def test_a_card_becomes_plain_json() -> None:
     assert told["name"] == "compact"
     assert told["trained"] == ["image_encoder", "mask_decoder"]
     assert told["cached"] is True
+    assert told["grid"] == {"predicted_iou": card.grid.predicted_iou, "stability": card.grid.stability}
+
+
+def test_only_our_own_model_has_thresholds_of_its_own() -> None:
+    assert [name for name, card in cards().items() if card.grid != SAM2_THRESHOLDS] == ["compact"]
 
 
 @pytest.mark.parametrize(

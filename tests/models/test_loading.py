@@ -18,6 +18,7 @@ from kiridashi.models.catalogue import find_card
 from kiridashi.models.fetching import shipped_file
 from kiridashi.models.loading import load_model
 from kiridashi.models.promptable import PromptableModel
+from kiridashi.models.thresholds import SAM2_THRESHOLDS, GridThresholds
 
 PROMPT = Prompt(points=((40.0, 50.0, 1),), box=(20.0, 20.0, 90.0, 100.0))
 # What only our own networks are trained for.
@@ -161,9 +162,10 @@ def test_the_compact_model_keeps_its_card_in_a_folder(
     shipped = load_model("compact")
     shipped.net.save_pretrained(tmp_path)
     loaded = load_model(str(tmp_path))
-    for field in ("mean", "std", "image_size", "trained", "licence", "family", *OWN_FLAGS):
+    for field in ("mean", "std", "image_size", "trained", "licence", "family", "grid", *OWN_FLAGS):
         assert getattr(loaded.card, field) == getattr(shipped.card, field)
     assert all(getattr(loaded.card, flag) for flag in OWN_FLAGS)
+    assert loaded.card.grid != SAM2_THRESHOLDS
     assert same_masks(loaded, shipped, make_clip(1)[0])
 
 
@@ -174,6 +176,21 @@ def test_a_folder_has_a_flag_only_where_it_says_so(folder: Path, flag: str, valu
     assert getattr(find_card(str(folder)), flag) is False
     change_config(folder, kiridashi={flag: True})
     assert getattr(find_card(str(folder)), flag) is True
+
+
+def test_a_folder_has_thresholds_of_its_own_only_where_it_says_so(folder: Path) -> None:
+    assert find_card(str(folder)).grid == SAM2_THRESHOLDS
+    change_config(folder, kiridashi={"grid": {"predicted_iou": 0.25, "stability": 0.75}})
+    assert find_card(str(folder)).grid == GridThresholds(0.25, 0.75)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"predicted_iou": 1.5}, {"stability": "high"}, {"stability": None}, {"size": 0.5}, [0.5], 0.5]
+)
+def test_thresholds_that_cannot_be_used_are_refused(folder: Path, wrong: object) -> None:
+    change_config(folder, kiridashi={"grid": wrong})
+    with pytest.raises(InputError, match="grid must hold predicted_iou and stability"):
+        find_card(str(folder))
 
 
 def test_half_precision_weights_are_computed_in_single(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kiridashi.core.errors import UsageError
+from kiridashi.models.thresholds import SAM2_THRESHOLDS, GridThresholds
 
 Part = Literal["image_encoder", "mask_decoder", "memory"]
 ALL_PARTS: frozenset[Part] = frozenset({"image_encoder", "mask_decoder", "memory"})
@@ -34,6 +35,7 @@ class ModelCard:
         note: what a user should know.
         draws_prompts: prompts are also drawn on the mask-prompt map, see `prompt_map`.
         carries_mask: in a video, an object's last mask is the mask prompt of the next frame.
+        grid: what a mask must reach in "segment everything"; default: SAM 2's thresholds.
     """
 
     name: str
@@ -50,6 +52,7 @@ class ModelCard:
     note: str = ""
     draws_prompts: bool = False
     carries_mask: bool = False
+    grid: GridThresholds = SAM2_THRESHOLDS
 
     @property
     def kind(self) -> str:
@@ -74,6 +77,7 @@ class ModelCard:
         """Every field as plain JSON types, and `cached`."""
         fields = dict(vars(self))
         fields.update(mean=list(self.mean), std=list(self.std), trained=sorted(self.trained))
+        fields["grid"] = dict(vars(self.grid))
         fields["cached"] = self.is_cached
         return fields
 
@@ -86,6 +90,7 @@ def cards() -> dict[str, ModelCard]:
     for name, fields in tomllib.loads(text).items():
         fields["mean"], fields["std"] = tuple(fields["mean"]), tuple(fields["std"])
         fields["trained"] = frozenset(fields.get("trained", ALL_PARTS))
+        fields["grid"] = GridThresholds(**fields.get("grid", {}))
         found[name] = ModelCard(name=name, **fields)
     return found
 

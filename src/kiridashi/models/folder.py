@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kiridashi.core.errors import InputError
+from kiridashi.core.errors import InputError, UsageError
 from kiridashi.models.catalogue import ALL_PARTS, ModelCard, Part
+from kiridashi.models.thresholds import GridThresholds
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,6 +60,7 @@ def card_of_folder(folder: Path) -> ModelCard:
         note="" if parts == ALL_PARTS else "pictures only: no memory for videos",
         draws_prompts=own.get("draws_prompts") is True,
         carries_mask=own.get("carries_mask") is True,
+        grid=_grid(folder, own),
     )
 
 
@@ -71,6 +73,7 @@ def own_settings(card: ModelCard) -> dict[str, Any]:
         "licence": card.licence,
         "draws_prompts": card.draws_prompts,
         "carries_mask": card.carries_mask,
+        "grid": dict(vars(card.grid)),
     }
 
 
@@ -150,3 +153,14 @@ def _channels(
         raise InputError(f"{folder}: image_std must be above 0, got {values!r}")
     red, green, blue = (float(value) for value in values)
     return red, green, blue
+
+
+def _grid(folder: Path, own: dict[str, Any]) -> GridThresholds:
+    """SAM 2's thresholds where the folder says nothing."""
+    values = own.get("grid") or {}
+    try:
+        return GridThresholds(**values)
+    except (TypeError, UsageError) as error:
+        raise InputError(
+            f"{folder}: grid must hold predicted_iou and stability, numbers in 0..1, got {values!r}"
+        ) from error

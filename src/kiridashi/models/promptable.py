@@ -113,13 +113,17 @@ class PromptableModel:
     def video(self, options: "MemoryOptions | None" = None) -> "VideoSession":
         """A session that follows objects through a video with a memory that does not grow.
 
+        A model whose memory is not trained follows by the last mask, if its card says `carries_mask`.
+
         Raises:
-            UsageError: the mask decoder or the memory is not trained, or an option does not fit the network.
+            UsageError: the mask decoder or what follows objects is not trained, or an option does not fit
+                the network.
         """
         from kiridashi.models.video.session import VideoSession
 
         self.require("mask_decoder", "following an object")
-        self.require("memory", "following an object")
+        if not self.card.carries_mask:
+            self.require("memory", "following an object")
         return VideoSession(self, options)
 
     @torch.inference_mode()

@@ -5,6 +5,8 @@ import torch
 
 from kiridashi.core.mask import Mask
 from kiridashi.models.grid import Gallery, GridSettings, gallery, segment_everything
+from kiridashi.models.promptable import PromptableModel
+from kiridashi.models.thresholds import SAM2_THRESHOLDS
 from peers.stock_grid import stock_grid
 
 from .conftest import Scene
@@ -86,10 +88,23 @@ def test_segments_carry_scores_and_provenance(scene: Scene) -> None:
     assert segments.verdict is None
     assert {segment.label for segment in segments} == {"object"}
     assert (np.diff(segments.scores) <= 0).all()
-    assert (segments.scores > scene.settings.predicted_iou).all()
+    limits = scene.settings.thresholds(SAM2_THRESHOLDS)
+    assert (segments.scores > limits.predicted_iou).all()
+    assert segments.provenance["predicted IoU above"] == f"{limits.predicted_iou:g}"
+    assert segments.provenance["stability at least"] == f"{limits.stability:g}"
     assert segments.provenance["method"] == "grid"
     assert segments.provenance["points"] == "8 x 8"
     assert segments.provenance["decoded points"] == "64"
+
+
+def test_the_card_gives_the_thresholds_that_the_user_does_not(scene: Scene) -> None:
+    limits = scene.settings.thresholds(SAM2_THRESHOLDS)
+    own = PromptableModel(scene.model.net, replace(scene.model.card, grid=limits))
+    silent = replace(scene.settings, predicted_iou=None, stability=None)
+    expected = gallery(scene.model, scene.features, scene.settings)
+    found = gallery(own, scene.features, silent)
+    assert found.masks == expected.masks
+    assert len(stock_grid(own, scene.features, silent).masks) == len(expected.masks)
 
 
 def test_nothing_found_is_an_empty_result(scene: Scene) -> None:

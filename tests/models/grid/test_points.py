@@ -4,6 +4,7 @@ import pytest
 from kiridashi.core.errors import UsageError
 from kiridashi.models.grid import GridSettings, grid_points
 from kiridashi.models.grid.points import coarse_to_fine
+from kiridashi.models.thresholds import GridThresholds
 
 
 def test_points_lie_at_the_middle_of_equal_cells() -> None:
@@ -37,3 +38,10 @@ def test_the_order_is_coarse_to_fine() -> None:
 def test_wrong_settings_are_refused(wrong: dict[str, float], text: str) -> None:
     with pytest.raises(UsageError, match=text):
         GridSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_thresholds_are_the_models_where_the_user_gave_none() -> None:
+    own = GridThresholds(0.25, 0.75)
+    assert GridSettings().thresholds(own) == own
+    assert GridSettings(predicted_iou=0.0).thresholds(own) == GridThresholds(0.0, 0.75)
+    assert GridSettings(stability=1.0).thresholds(own) == GridThresholds(0.25, 1.0)

@@ -13,6 +13,7 @@ from kiridashi.core.errors import InputError, UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
+from kiridashi.models.catalogue import ALL_PARTS
 from kiridashi.models.promptable import PREVIOUS_LOGIT, PromptableModel
 from kiridashi.models.video import MemoryOptions, VideoSession
 from kiridashi.models.video.flow import SIDE, displace, look
@@ -20,6 +21,7 @@ from kiridashi.models.video.flow import SIDE, displace, look
 POINT = Prompt(points=((38, 50, 1),))
 OTHER = Prompt(points=((100, 90, 1),))
 CARRIED = "object.1.carried.logits"
+NO_MEMORY = ALL_PARTS - {"memory"}
 
 
 @pytest.fixture(scope="module")
@@ -200,3 +202,72 @@ def test_states_with_and_without_masks_do_not_mix(
         VideoSession.from_state(tiny_compact, with_mask.state())
     with pytest.raises(InputError, match="is missing"):
         VideoSession.from_state(carrying, without.state())
+
+
+@pytest.fixture(scope="module")
+def forgetful(carrying: PromptableModel) -> PromptableModel:
+    return PromptableModel(carrying.net, replace(carrying.card, trained=NO_MEMORY))
+
+
+def test_without_a_trained_memory_the_last_mask_leads(
+    forgetful: PromptableModel, clip: list[Picture], disc: Mask
+) -> None:
+    """Each later frame is a plain decode of the carried mask as a prior's logits, and of nothing else."""
+    session = forgetful.video(MemoryOptions(carry="still"))
+    session.step(clip[0], {1: disc})
+    for picture in clip[1:3]:
+        carried = session.state()[CARRIED]
+        found = session.step(picture, remember=False)[1]
+        features = forgetful.encode(picture)
+        points = torch.zeros(1, 1, 1, 2), -torch.ones(1, 1, 1, dtype=torch.int32)
+        with torch.inference_mode():
+            sparse, dense = forgetful.net.prompt_encoder(
+                input_points=points[0],
+                input_labels=points[1],
+                input_boxes=None,
+                input_masks=carried[None, None],
+            )
+            expected = forgetful.net.mask_decoder(
+                image_embeddings=forgetful.image_embedding(features),
+                image_positional_embeddings=forgetful.net.get_image_wide_positional_embeddings(),
+                sparse_prompt_embeddings=sparse,
+                dense_prompt_embeddings=dense,
+                multimask_output=False,
+                high_resolution_features=list(features.levels[:-1]),
+            )[0]
+        torch.testing.assert_close(found.logits, expected[0, 0, 0], atol=1e-4, rtol=1e-4)
+        session.step(picture)
+
+
+def test_without_a_trained_memory_nothing_is_kept_of_older_frames(
+    forgetful: PromptableModel, carrying: PromptableModel, clip: list[Picture], disc: Mask, tmp_path: Path
+) -> None:
+    session, other = forgetful.video(), carrying.video()
+    for one in (session, other):
+        one.step(clip[0], {1: disc})
+        one.step(clip[1])
+    kept = {name: tensor for name, tensor in session.state().items() if name.endswith("features")}
+    assert kept
+    assert all(tensor.numel() == 0 for tensor in kept.values())
+    assert session.memory_bytes < other.memory_bytes
+    save_file(session.state(), tmp_path / "session.safetensors")
+    again = VideoSession.from_state(forgetful, load_file(tmp_path / "session.safetensors"))
+    assert torch.equal(session.step(clip[2])[1].logits, again.step(clip[2])[1].logits)
+
+
+def test_a_lost_object_can_be_found_again_without_a_memory(
+    make_compact: Callable[..., PromptableModel], clip: list[Picture], disc: Mask
+) -> None:
+    plain = make_compact(object_score=-4.0)
+    model = PromptableModel(plain.net, replace(plain.card, carries_mask=True, trained=NO_MEMORY))
+    session = model.video()
+    session.step(clip[0], {1: disc})
+    assert not session.step(clip[1])[1].present
+    assert session.state()[CARRIED].max() > -PREVIOUS_LOGIT
+
+
+def test_a_model_that_neither_remembers_nor_carries_is_refused(
+    forgetful: PromptableModel,
+) -> None:
+    with pytest.raises(UsageError, match="trained memory"):
+        PromptableModel(forgetful.net, replace(forgetful.card, carries_mask=False)).video()

@@ -20,6 +20,7 @@ from kiridashi.models.grid.settings import GridSettings
 from kiridashi.models.grid.shared_picture import SharedPicture
 from kiridashi.models.grid.zoom import Patch, Zoom
 from kiridashi.models.promptable import Features, PromptableModel
+from kiridashi.models.thresholds import GridThresholds
 
 LABEL = "object"
 # What a batch keeps of its pictures' attention weights, in numbers: about 32 MiB.
@@ -66,7 +67,7 @@ def segment_everything(
     Args:
         model: with a mask decoder of the SAM 2 family.
         features: of the picture.
-        settings: default: a 16 x 16 grid and SAM 2's thresholds.
+        settings: default: a 16 x 16 grid and the model's thresholds.
 
     Returns:
         Segments labelled "object", scored by predicted IoU, without a verdict.
@@ -77,14 +78,14 @@ def segment_everything(
         Segment(mask, float(score), LABEL)
         for mask, score in zip(found.masks, found.predicted_iou, strict=True)
     )
-    side = settings.points_per_side
+    side, limits = settings.points_per_side, settings.thresholds(model.card.grid)
     provenance = {
         "method": "grid",
         "model": model.card.name,
         "points": f"{side} x {side}",
         "decoded points": str(found.decoded),
-        "predicted IoU above": f"{settings.predicted_iou:g}",
-        "stability at least": f"{settings.stability:g}",
+        "predicted IoU above": f"{limits.predicted_iou:g}",
+        "stability at least": f"{limits.stability:g}",
         "box IoU at most": f"{settings.box_iou:g}",
     }
     return Segments(features.size, items, provenance=MappingProxyType(provenance))
@@ -94,6 +95,7 @@ def segment_everything(
 def gallery(model: PromptableModel, features: Features, settings: GridSettings | None = None) -> Gallery:
     """The masks of `segment_everything` with their tokens and scores, for methods that choose among them."""
     settings = settings or GridSettings()
+    limits = settings.thresholds(model.card.grid)
     points = grid_points(settings.points_per_side, features.size)
     decoder = FoldedDecoder(model.net.mask_decoder)
     clicks = embed_clicks(model, points, features.size)
@@ -106,7 +108,7 @@ def gallery(model: PromptableModel, features: Features, settings: GridSettings |
     decoded = 0
     with _threads_for(picture):
         for batch, covered in _visit(points, settings, picture):
-            new = _decode(decoder, picture, clicks, batch, features.size, settings)
+            new = _decode(decoder, picture, clicks, batch, features.size, settings, limits)
             candidates += new
             decoded += len(batch)
             if settings.skip_covered:
@@ -156,13 +158,14 @@ def _decode(
     batch: NDArray[np.intp],
     size: tuple[int, int],
     settings: GridSettings,
+    limits: GridThresholds,
 ) -> list[Candidate]:
     """The masks of some points that pass the predicted IoU; no other is upscaled."""
     changes = [clicks.changes[point] for point in batch]
     attended = decoder.attend(picture, clicks.sparse[batch], changes)
     # The first mask is the one for single-mask output: the automatic generator takes the other three.
     ious = decoder.predicted_iou(attended)[:, 1:]
-    passes = ious > settings.predicted_iou
+    passes = ious > limits.predicted_iou
     prompts = passes.any(dim=1).nonzero()[:, 0].tolist()
     if not prompts:
         return []
@@ -177,7 +180,8 @@ def _decode(
             patch = Patch.above(map_, -settings.stability_offset, zoom)
             if patch is not None:
                 iou, point = float(ious[row, mask]), int(batch[prompt])
-                found.append(Candidate(patch, size, iou, tokens[row, mask], point, settings))
+                token = tokens[row, mask]
+                found.append(Candidate(patch, size, iou, token, point, limits.stability, settings))
     return found
 
 

@@ -39,7 +39,8 @@ class Candidate:
         iou: predicted.
         token: (C,) mask token.
         point: index of the grid's point it came from.
-        settings: thresholds.
+        least_stability: at which it stays.
+        settings: of the grid.
     """
 
     patch: Patch
@@ -47,15 +48,16 @@ class Candidate:
     iou: float
     token: torch.Tensor
     point: int
+    least_stability: float
     settings: GridSettings
 
     @cached_property
     def stable(self) -> StableMask | None:
         """The mask at the picture's size, or None when it is not stable there."""
-        if self._stability_at_most() < self.settings.stability:
+        if self._stability_at_most() < self.least_stability:
             return None
         bitmap, above, below = self.patch.upscale(self.settings.stability_offset)
-        if below == 0 or above / below < self.settings.stability:
+        if below == 0 or above / below < self.least_stability:
             return None
         mask = self._place(bitmap)
         x0, y0, x1, y1 = mask.box

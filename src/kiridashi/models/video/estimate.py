@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from kiridashi.core.mask import Mask
 from kiridashi.core.prompt import Prompt
-from kiridashi.models.promptable import PREVIOUS_LOGIT, Features, PromptableModel
+from kiridashi.models.promptable import Features, PromptableModel
 
 # SAM 2's figures: the logit of an absent object, and those of a given mask outside and inside.
 ABSENT = -1024.0
@@ -26,6 +26,7 @@ class Estimate:
         object_score: (N,) logit.
         pointer: (N, C) object pointer.
         full: (N, S, S) logits at the network's input size, what the memory encoder sees.
+        guess: (N, S/4, S/4) logits of where the object would be if it were there.
     """
 
     logits: Tensor
@@ -33,11 +34,7 @@ class Estimate:
     object_score: Tensor
     pointer: Tensor
     full: Tensor
-
-    @property
-    def carried(self) -> Tensor:
-        """(N, S/4, S/4) logits as a mask prompt for the next frame; all negative where absent."""
-        return self.logits.clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT)
+    guess: Tensor
 
 
 class Estimator:
@@ -85,7 +82,7 @@ class Estimator:
         present = inside.flatten(1).any(dim=1)
         score = torch.where(present, GIVEN_INSIDE, GIVEN_OUTSIDE)
         pointer = torch.where(present[:, None], decoded.pointer, self._net.no_object_pointer)
-        return Estimate(low[:, 0], torch.ones(1), score, pointer, full[:, 0])
+        return Estimate(low[:, 0], torch.ones(1), score, pointer, full[:, 0], low[:, 0])
 
     def _multimask_for(self, points: int) -> bool:
         config = self._net.config
@@ -115,12 +112,13 @@ class Estimator:
         rows, best = torch.arange(count), iou[:, 0].argmax(dim=1)
         score = score[:, 0, 0]
         present = score > 0
-        logits = torch.where(present[:, None, None], masks[rows, 0, best], ABSENT)
+        guess = masks[rows, 0, best]
+        logits = torch.where(present[:, None, None], guess, ABSENT)
         pointer = self._net.object_pointer_proj(tokens[rows, 0, best])
         pointer = torch.where(present[:, None], pointer, self._net.no_object_pointer)
         side = (self._side, self._side)
         full = F.interpolate(logits[:, None], size=side, mode="bilinear", align_corners=False)[:, 0]
-        return Estimate(logits, iou[rows, 0, best], score, pointer, full)
+        return Estimate(logits, iou[rows, 0, best], score, pointer, full, guess)
 
 
 def _to_square(mask: Mask, side: int) -> Tensor:

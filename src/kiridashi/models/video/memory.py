@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kiridashi.models.promptable import Features
+from kiridashi.models.promptable import Features, PromptableModel
 from kiridashi.models.video.bank import ObjectBank
 from kiridashi.models.video.estimate import Estimate
 
@@ -93,6 +93,29 @@ class MemoryParts:
         share = torch.tensor(ages, dtype=torch.float32) / (config.max_object_pointers_in_encoder - 1)
         codes = self._net.temporal_positional_encoding_projection_layer(sine_code(share, self.pointer_width))
         return tokens, codes.repeat_interleave(self.pointer_width // width, dim=0)
+
+
+class NoMemory:
+    """What takes the place of `MemoryParts` for a model whose memory is not trained.
+
+    Every frame is read as a picture: what is known of an object is its last mask, carried on.
+
+    Args:
+        model: whose card says `carries_mask`.
+    """
+
+    def __init__(self, model: PromptableModel) -> None:
+        self._model = model
+        self.shape = (0, model.net.mem_dim)
+        self.pointer_width: int = model.net.hidden_dim
+
+    def write(self, features: Features, estimate: Estimate, prompted: bool) -> Tensor:  # noqa: ARG002
+        """(N, 0, D): nothing is remembered."""
+        return torch.zeros(len(estimate.logits), *self.shape)
+
+    def read(self, features: Features, bank: ObjectBank, frame: int) -> Tensor:  # noqa: ARG002
+        """(1, C, S/16, S/16): the coarsest level as for a picture."""
+        return self._model.image_embedding(features)
 
 
 def _to_sequence(level: Tensor) -> Tensor:

@@ -16,12 +16,12 @@ from kiridashi.core.errors import SizeMismatchError, UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
-from kiridashi.models.promptable import Features, PromptableModel
+from kiridashi.models.promptable import PREVIOUS_LOGIT, Features, PromptableModel
 from kiridashi.models.video import state
 from kiridashi.models.video.bank import Memory, ObjectBank
 from kiridashi.models.video.estimate import Estimate, Estimator
 from kiridashi.models.video.flow import Grey, displace, look
-from kiridashi.models.video.memory import MemoryParts
+from kiridashi.models.video.memory import MemoryParts, NoMemory
 from kiridashi.models.video.options import MemoryOptions
 from kiridashi.models.video.result import FrameResult, ObjectResult
 
@@ -55,8 +55,11 @@ class VideoSession:
         self._seen: Grey | None = None
         self._banks: dict[int, ObjectBank] = {}
         with torch.inference_mode():
-            self._memory = MemoryParts(model.net)
-            self._estimator = Estimator(model, self.options.multimask)
+            # A model without a trained memory can still follow by the mask that it carries on.
+            self._remembers = "memory" in model.card.trained
+            self._memory = MemoryParts(model.net) if self._remembers else NoMemory(model)
+            # Led by a mask alone, one answer is steadier than the best of three.
+            self._estimator = Estimator(model, self.options.multimask and self._remembers)
 
     @property
     def frame(self) -> int:
@@ -203,8 +206,15 @@ class VideoSession:
         for row, object_id in enumerate(batch):
             # Cloned, because a view would keep the whole batch alive.
             memory = Memory(self._frame, tokens[row].clone(), estimate.pointer[row].clone())
-            written[object_id] = memory, estimate.carried[row].clone() if self._carries else None
+            written[object_id] = memory, self._carry(estimate, row)
         return written
+
+    def _carry(self, estimate: Estimate, row: int) -> Tensor | None:
+        """What one object hands on: without a memory also a guess, or an object once lost stays lost."""
+        if not self._carries:
+            return None
+        logits = estimate.logits if self._remembers else estimate.guess
+        return logits[row].clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT).clone()
 
     def _keep(
         self, written: Mapping[int, tuple[Memory, Tensor | None]], prompts: Mapping[int, Prompt | Mask]
