@@ -93,7 +93,7 @@ def test_leads_over_both_baselines_by_clip() -> None:
     assert rows[1]["ahead_of"] == rows[2]["ahead_of"] == {}
     text = tables(rows)
     assert "+0.400 [+0.400, +0.400]" in text
-    assert "| a         |  0.550 | 0.150 | 0.350 |" in text
+    assert "| a         |   0.550 | 0.150 | 0.350 |" in text
 
 
 def test_too_few_frames_are_refused() -> None:
