@@ -39,10 +39,10 @@ from rich.console import Console
 from transformers import Sam2Config, Sam2Model
 
 from common.command import finish, positive
+from common.pictures import given_or_coffee
 from common.tables import markdown
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
-from kiridashi.data.pictures import read_picture
 from kiridashi.models.catalogue import find_card
 from kiridashi.models.grid import GridSettings, gallery
 from kiridashi.models.loading import load_model
@@ -156,7 +156,7 @@ def measure_peak(side: str, options: argparse.Namespace) -> int:
 @torch.inference_mode()
 def run_peak(options: argparse.Namespace) -> int:
     """What `measure_peak` starts: encode and decode one click, and print the peak."""
-    picture = _picture(options.picture)
+    picture = given_or_coffee(options.picture)
     if options.peak == OURS:
         jobs = our_jobs(load_model(options.model), picture, grid=False)
     elif options.peak == STOCK:
@@ -175,7 +175,7 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     # First of all: on Linux a new process starts from the peak of the one that it was started by.
     with console.status("memory"):
         peaks = {side: measure_peak(side, options) for side in (LIBRARIES, OURS, STOCK)}
-    picture = _picture(options.picture)
+    picture = given_or_coffee(options.picture)
     with console.status("speed"):
         model, stock = load_model(options.model), build_stock(options.seed)
         repeats = {"encode": options.repeats, "decode": options.repeats, "grid": options.grid_repeats}
@@ -214,14 +214,6 @@ def report(record: Mapping[str, Any]) -> str:
     ]
     titles = ("job", OURS, STOCK, "stock / ours", "pairs", "repeats")
     return "\n".join(lines) + "\n\n" + markdown(titles, rows)
-
-
-def _picture(path: Path | None) -> Picture:
-    if path is not None:
-        return read_picture(path)
-    from skimage import data
-
-    return Picture(data.coffee(), name="coffee")
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

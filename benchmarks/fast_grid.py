@@ -28,9 +28,9 @@ import torch
 from torch.nn import functional
 from transformers import Sam2VideoConfig, Sam2VideoModel
 
+from common.pictures import given_or_coffee
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
-from kiridashi.data.pictures import read_picture
 from kiridashi.models.catalogue import find_card
 from kiridashi.models.grid import FoldedDecoder, Gallery, GridSettings, gallery
 from kiridashi.models.grid import gallery as fast
@@ -235,14 +235,6 @@ def report(record: dict[str, Any]) -> None:
             print(f"  {label:34s} {spent:8.3f} s")
 
 
-def _picture(path: Path | None) -> Picture:
-    if path is not None:
-        return read_picture(path)
-    from skimage import data
-
-    return Picture(data.coffee(), name="coffee")
-
-
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -260,7 +252,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     torch.set_num_threads(options.threads)
-    contest = prepare(options.model, _picture(options.picture), options.grid)
+    contest = prepare(options.model, given_or_coffee(options.picture), options.grid)
     record = contest_record(options.model, contest, options.repeats)
     report(record)
     print(json.dumps(record))
