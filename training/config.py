@@ -6,9 +6,11 @@ Relative paths are relative to the folder in which the run is started.
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from kiridashi.core.errors import InputError
+
+StageName = Literal["image", "transition"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class RunConfig:
     """One run.
 
     Attributes:
-        stage: "image" (prompts on pictures) or "video" (memory on clips).
+        stage: "image" (prompts on pictures) or "transition" (diffusion).
         out: folder of checkpoints, log, plot and the best weights.
         data: folder with the training sets.
         sources: folder of `training.scenes.fetch`, or empty.
@@ -36,7 +38,7 @@ class RunConfig:
         options: of the stage; see there.
     """
 
-    stage: Literal["image", "video"]
+    stage: StageName
     out: Path
     data: Path
     steps: int
@@ -60,7 +62,7 @@ def read_config(path: Path) -> RunConfig:
     """Read a run's TOML file.
 
     Raises:
-        InputError: it cannot be read, or a key is missing or unknown.
+        InputError: it cannot be read, or a key is missing or unknown, or there is no such stage.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -69,6 +71,9 @@ def read_config(path: Path) -> RunConfig:
     known = {one.name for one in fields(RunConfig)}
     if unknown := sorted(raw.keys() - known):
         raise InputError(f"{path}: unknown keys {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    stages = get_args(StageName)
+    if raw.get("stage", stages[0]) not in stages:
+        raise InputError(f"{path}: no stage {raw['stage']!r}; known are {', '.join(stages)}")
     for name in ("out", "data", "sources", "weights"):
         if name in raw:
             raw[name] = Path(raw[name]) if raw[name] else None

@@ -19,15 +19,6 @@ CONTEXT = TRUNK + "context."
 COARSE_SCALE = 0.2
 ENCODER = (CONTEXT, "vision_encoder.neck.")
 DECODER = ("prompt_encoder.", "mask_decoder.")
-MEMORY = (
-    "memory_attention.",
-    "memory_encoder.",
-    "memory_temporal_positional_encoding",
-    "no_object_pointer",
-    "occlusion_spatial_embedding_parameter",
-    "object_pointer_proj.",
-    "temporal_positional_encoding_projection_layer.",
-)
 
 
 def make_network(weights: Path | None, seed: int) -> Any:
@@ -72,13 +63,6 @@ def refresh(net: Any) -> None:
     for lateral in net.vision_encoder.neck.convs[:2]:
         with torch.no_grad():
             lateral.weight.mul_(COARSE_SCALE)
-    for layer in net.memory_attention.layers:
-        # At first the memory adds nothing; see training/image/stage.py.
-        for last in (layer.self_attn.o_proj, layer.cross_attn_image.o_proj, layer.linear2):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
-    for block in net.memory_encoder.memory_fuser.layers:
-        nn.init.constant_(block.scale, 0.1)
 
 
 def is_trunk(name: str) -> bool:

@@ -1,7 +1,8 @@
 """Train the compact model: `python -m training.run training/configs/image.toml`.
 
 Started again it goes on where the last checkpoint is; a finished run returns at once. The best weights
-lie in the run's folder as best.safetensors (float32); `python -m training.ship` makes the package's file.
+lie in the run's folder as best.safetensors (float32); `python -m training.ship` makes the package's file,
+`python -m training.transition.ship` that of the transition stage.
 """
 
 import argparse
@@ -20,9 +21,9 @@ def make_stage(config: RunConfig) -> Stage:
         from training.image.stage import ImageStage
 
         return ImageStage(config)
-    from training.video.stage import VideoStage
+    from training.transition.stage import TransitionStage
 
-    return VideoStage(config)
+    return TransitionStage(config)
 
 
 def main(arguments: list[str] | None = None) -> None:

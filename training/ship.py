@@ -1,6 +1,6 @@
 """Make the weights file of the package from those of a run, and print its sha256.
 
-    python -m training.ship runs/compact/video/best.safetensors
+    python -m training.ship runs/compact/image_large/best.safetensors
 
 The sha256 belongs into the catalogue (models/catalogue.toml) and the model card (docs/models/compact.md).
 """

@@ -22,7 +22,7 @@ from kiridashi.models.thresholds import SAM2_THRESHOLDS, GridThresholds
 
 PROMPT = Prompt(points=((40.0, 50.0, 1),), box=(20.0, 20.0, 90.0, 100.0))
 # What only our own networks are trained for.
-OWN_FLAGS = ("draws_prompts", "carries_mask")
+OWN_FLAGS = ("draws_prompts", "recalls_by_matching")
 
 
 @pytest.fixture(autouse=True)

@@ -127,6 +127,9 @@ def test_a_configuration_is_read_and_its_mistakes_are_named(tmp_path: Path) -> N
     path.write_text('stage = "image"\nout = "a"\ndata = "b"\nsteps = 1\nbatch = 1\nrate = 3\n')
     with pytest.raises(InputError, match="unknown keys rate"):
         read_config(path)
+    path.write_text('stage = "video"\nout = "a"\ndata = "b"\nsteps = 1\nbatch = 1\n')
+    with pytest.raises(InputError, match="no stage 'video'; known are image, transition"):
+        read_config(path)
     path.write_text('stage = "image"\n')
     with pytest.raises(InputError, match="missing"):
         read_config(path)

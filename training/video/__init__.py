@@ -1,1 +1,1 @@
-"""The video stage: the memory, on made-up and real clips."""
+"""Made-up and real clips with masks, and how well a session follows their objects."""

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from kiridashi.core.errors import UsageError
-from training.image.windows import FRAME, TOKEN
 from training.scenes.photometric import photographed
-from training.scenes.scene import IGNORE, Pixels, Rng
+from training.scenes.scene import Pixels, Rng
 from training.video.composed import Drawn, draw_composed
 from training.video.material import Material, find_material
 from training.video.motion import smooth
@@ -25,8 +23,6 @@ LEAST_PIXELS = 60
 MOST_TRIES = 50
 TARGET = 1
 
-Cells = NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class Clip:
@@ -35,12 +31,10 @@ class Clip:
     Attributes:
         pixels: (T, S, S, 3) uint8, RGB.
         objects: (T, S, S) uint8: 1 the object to follow, 2..254 others, 0 the rest, 255 unknown.
-        corner: (x, y) of the window in the network's frame, in tokens.
     """
 
     pixels: Pixels
     objects: Pixels
-    corner: tuple[int, int]
 
 
 class ClipMaker:
@@ -52,7 +46,7 @@ class ClipMaker:
         shares: how often each kind of `KINDS` is drawn. A kind whose pictures are missing leaves its
             share to the others.
         split: "train", or "validation" for held-out pictures, cut-outs and sequences.
-        side: S, a multiple of 16, at most 512.
+        side: S, at most 512.
         frames: T, at least 2.
 
     Raises:
@@ -112,29 +106,4 @@ class ClipMaker:
         tall = photographed(drawn.pixels.reshape(-1, self._side, 3), rng).reshape(drawn.pixels.shape)
         light = np.exp(smooth(self._frames, 0.02, 0.04, rng)) if rng.random() < 0.6 else np.ones(self._frames)
         lit = [cv2.convertScaleAbs(frame, alpha=float(gain)) for frame, gain in zip(tall, light, strict=True)]
-        room = (FRAME - self._side) // TOKEN
-        corner = int(rng.integers(room + 1)), int(rng.integers(room + 1))
-        return Clip(np.stack(lit), drawn.objects, corner)
-
-
-def covers(objects: Pixels, stride: int) -> tuple[Cells, Cells, Cells]:
-    """Target, others and what is known of each cell of `stride` pixels.
-
-    Args:
-        objects: (T, S, S) as in `Clip`.
-        stride: pixels to a cell.
-
-    Returns:
-        Three (T, s, s) float32: the share of the cell that the target covers, the share that other objects
-        cover, and 1 where the truth is known, else 0.
-    """
-    target = _shares(objects == TARGET, stride)
-    others = _shares((objects > TARGET) & (objects < IGNORE), stride)
-    known = (_shares(objects == IGNORE, stride) < 0.5).astype(np.float32)
-    return target, others, known
-
-
-def _shares(inside: NDArray[np.bool_], stride: int) -> Cells:
-    frames, height, width = inside.shape
-    cells = inside.reshape(frames, height // stride, stride, width // stride, stride)
-    return np.asarray(cells.mean(axis=(2, 4)), dtype=np.float32)
+        return Clip(np.stack(lit), drawn.objects)

@@ -34,7 +34,8 @@ class ModelCard:
         sha256: of the shipped file; empty for models that are not shipped.
         note: what a user should know.
         draws_prompts: prompts are also drawn on the mask-prompt map, see `prompt_map`.
-        carries_mask: in a video, an object's last mask is the mask prompt of the next frame.
+        recalls_by_matching: in a video, frames are compared with those remembered, and what resembles the
+            object is drawn on the mask-prompt map; else SAM 2's memory attention recalls.
         grid: what a mask must reach in "segment everything"; default: SAM 2's thresholds.
     """
 
@@ -51,7 +52,7 @@ class ModelCard:
     sha256: str = ""
     note: str = ""
     draws_prompts: bool = False
-    carries_mask: bool = False
+    recalls_by_matching: bool = False
     grid: GridThresholds = SAM2_THRESHOLDS
 
     @property

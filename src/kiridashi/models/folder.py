@@ -59,7 +59,7 @@ def card_of_folder(folder: Path) -> ModelCard:
         trained=parts & frozenset(own.get("trained") or ALL_PARTS),
         note="" if parts == ALL_PARTS else "pictures only: no memory for videos",
         draws_prompts=own.get("draws_prompts") is True,
-        carries_mask=own.get("carries_mask") is True,
+        recalls_by_matching=own.get("recalls_by_matching") is True,
         grid=_grid(folder, own),
     )
 
@@ -72,7 +72,7 @@ def own_settings(card: ModelCard) -> dict[str, Any]:
         "image_std": list(card.std),
         "licence": card.licence,
         "draws_prompts": card.draws_prompts,
-        "carries_mask": card.carries_mask,
+        "recalls_by_matching": card.recalls_by_matching,
         "grid": dict(vars(card.grid)),
     }
 

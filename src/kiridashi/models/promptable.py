@@ -1,7 +1,8 @@
 """The promptable model: encode a picture once, decode any number of prompts on it."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -113,17 +114,13 @@ class PromptableModel:
     def video(self, options: "MemoryOptions | None" = None) -> "VideoSession":
         """A session that follows objects through a video with a memory that does not grow.
 
-        A model whose memory is not trained follows by the last mask, if its card says `carries_mask`.
-
         Raises:
-            UsageError: the mask decoder or what follows objects is not trained, or an option does not fit
-                the network.
+            UsageError: the mask decoder or the memory is not trained, or an option does not fit the network.
         """
         from kiridashi.models.video.session import VideoSession
 
         self.require("mask_decoder", "following an object")
-        if not self.card.carries_mask:
-            self.require("memory", "following an object")
+        self.require("memory", "following an object")
         return VideoSession(self, options)
 
     @torch.inference_mode()
@@ -138,6 +135,19 @@ class PromptableModel:
         while len(self._encoded) > KEPT_PICTURES:
             self._encoded.popitem(last=False)
         return features
+
+    @contextmanager
+    def with_neck(self, neck: nn.Module) -> Iterator[None]:
+        """Encode through another neck inside the block; neck and kept features come back at its end.
+
+        Not for a model that several threads use at the same time.
+        """
+        encoder, own, kept = self.net.vision_encoder, self.net.vision_encoder.neck, self._encoded
+        try:
+            encoder.neck, self._encoded = neck, OrderedDict()
+            yield
+        finally:
+            encoder.neck, self._encoded = own, kept
 
     def encode_input(self, pixels: Tensor, size: tuple[int, int]) -> Features:
         """Features of a (1, 3, S, S) input made by `to_input`; gradients flow if they are on."""

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 from skimage import measure
 from skimage.morphology import disk
 
-from kiridashi.core.geometry.components import fill_holes, split_components
+from kiridashi.core.geometry.components import fill_holes, split_components, without_specks
+from kiridashi.core.mask import Mask
 
 bitmaps = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=10))
 
@@ -58,3 +59,29 @@ def test_large_holes_stay() -> None:
     filled = fill_holes(full, max_area=4)
     assert filled[12, 12]
     assert not filled[4:8, 4:8].any()
+
+
+def test_specks_and_pinholes_go_and_the_rest_stays() -> None:
+    full = np.zeros((40, 60), dtype=bool)
+    full[10:30, 20:40] = True
+    full[15, 25] = False
+    full[20:26, 28:34] = False
+    full[35, 5] = True
+    full[2:8, 50:56] = True
+    cleaned = without_specks(Mask.from_array(full), 0.05).to_array()
+    expected = full.copy()
+    expected[15, 25] = True
+    expected[35, 5] = False
+    assert np.array_equal(cleaned, expected)
+
+
+@given(bitmaps)
+def test_cleaning_by_nothing_changes_nothing(full: NDArray[np.bool_]) -> None:
+    assert np.array_equal(without_specks(Mask.from_array(full), 0.0).to_array(), full)
+
+
+@given(bitmaps)
+def test_what_is_left_is_not_small(full: NDArray[np.bool_]) -> None:
+    once = without_specks(Mask.from_array(full), 0.3)
+    largest = max((part.area for part in split_components(full)), default=0)
+    assert all(part.area >= 0.3 * largest for part in split_components(once.to_array()))

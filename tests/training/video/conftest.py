@@ -1,4 +1,4 @@
-"""Made-up training data for the video stage."""
+"""Made-up training data for clips."""
 
 from pathlib import Path
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from training.video.clips import KINDS, LEAST_PIXELS, ClipMaker, covers
+from training.video.clips import KINDS, LEAST_PIXELS, ClipMaker
 from training.video.motion import camera, excursion, shifted, smooth
 from training.video.sprites import make_sprite, paste
 
@@ -26,7 +26,6 @@ def test_clips_show_their_object_first(tiny_data: Path, kind: str, split: str) -
         assert clip.objects.shape == (FRAMES, SIDE, SIDE)
         assert clip.pixels.dtype == clip.objects.dtype == np.uint8
         assert np.count_nonzero(clip.objects[0] == 1) >= LEAST_PIXELS
-        assert all(0 <= place <= (512 - SIDE) // 16 for place in clip.corner)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -36,7 +35,6 @@ def test_equal_generators_draw_equal_clips(tiny_data: Path, kind: str) -> None:
     a, b = (clips.draw(np.random.default_rng(8)) for clips in (one, other))
     assert np.array_equal(a.pixels, b.pixels)
     assert np.array_equal(a.objects, b.objects)
-    assert a.corner == b.corner
 
 
 def test_objects_move(tiny_data: Path) -> None:
@@ -59,15 +57,6 @@ def test_held_out_sequences_are_not_trained_on(tiny_data: Path, tmp_path: Path) 
 def test_unknown_kinds_are_refused(tiny_data: Path) -> None:
     with pytest.raises(UsageError, match="unknown kinds of clips"):
         maker(tiny_data, "films")
-
-
-def test_cells_of_a_label_map() -> None:
-    objects = np.zeros((1, 8, 8), np.uint8)
-    objects[0, :4, :2], objects[0, 4:, :4], objects[0, :4, 4:] = 1, 7, 255
-    target, others, known = covers(objects, 4)
-    assert target[0].tolist() == [[0.5, 0], [0, 0]]
-    assert others[0].tolist() == [[0, 0], [1, 0]]
-    assert known[0].tolist() == [[1, 0], [1, 1]]
 
 
 def test_movements_start_where_they_are() -> None:

@@ -37,3 +37,26 @@ def fill_holes(full: Bitmap, max_area: int) -> Bitmap:
     small[0] = False
     filled: Bitmap = full | small[holes]
     return filled
+
+
+def without_specks(mask: Mask, share: float) -> Mask:
+    """Drop the components and fill the holes that are small beside the largest component.
+
+    What SAM's automatic generator does with small regions (Kirillov et al., 2023, appendix B), with a
+    limit that goes by the object and not by the picture.
+
+    Args:
+        mask: of one object.
+        share: of the largest component's area below which a component or a hole is a speck, 0..1.
+    """
+    if mask.is_empty:
+        return mask
+    parts = split_components(mask.bitmap)
+    limit = share * parts[0].area
+    kept = np.zeros_like(mask.bitmap)
+    for part in parts:
+        if part.area >= limit:
+            kept[part.slices] |= part.bitmap
+    whole = Mask.from_array(fill_holes(kept, int(limit)))
+    x, y = mask.origin
+    return Mask(whole.bitmap, (x + whole.origin[0], y + whole.origin[1]), mask.size)

@@ -107,6 +107,7 @@ class CompactTrunk(PreTrainedModel):  # type: ignore[misc]
         blocks = _blocks()
         self.blocks = nn.ModuleList(blocks)
         channels = [blocks[index].project.out_channels for index in config.out_blocks]
+        self.channels = tuple(channels)
         self.context = Context(channels) if config.context else None
         self.post_init()
 

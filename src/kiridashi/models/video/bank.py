@@ -1,4 +1,4 @@
-"""What a session remembers of one object: three short lists, each with a limit, and its last mask."""
+"""What a session remembers of one object: three short lists, each with a limit."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -34,8 +34,6 @@ class ObjectBank:
         prompted: frames with a prompt, oldest first.
         recent: (frame, features) of the newest frames without one, oldest first.
         pointers: (frame, pointer) of the newest frames without one, oldest first.
-        carried: (S/4, S/4) mask logits of the last frame remembered, for models that carry the mask
-            on; else None.
     """
 
     def __init__(self, options: MemoryOptions) -> None:
@@ -43,7 +41,6 @@ class ObjectBank:
         self.prompted: list[Memory] = []
         self.recent: deque[tuple[int, Tensor]] = deque(maxlen=options.recent)
         self.pointers: deque[tuple[int, Tensor]] = deque(maxlen=options.pointers)
-        self.carried: Tensor | None = None
 
     def add(self, memory: Memory, prompted: bool) -> None:
         """Remember a frame; what exceeds a limit is dropped, the first prompted frame never."""
@@ -76,5 +73,3 @@ class ObjectBank:
         for memory in self.prompted:
             yield from (memory.features, memory.pointer)
         yield from (tensor for _, tensor in (*self.recent, *self.pointers))
-        if self.carried is not None:
-            yield self.carried

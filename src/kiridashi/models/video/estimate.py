@@ -1,5 +1,6 @@
 """The mask decoder in a video: one mask an object, from memory, from a prompt or as given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class Estimate:
         object_score: (N,) logit.
         pointer: (N, C) object pointer.
         full: (N, S, S) logits at the network's input size, what the memory encoder sees.
-        guess: (N, S/4, S/4) logits of where the object would be if it were there.
+        guess: (N, S/4, S/4) logits of where each object would be if it were there.
     """
 
     logits: Tensor
@@ -35,6 +36,19 @@ class Estimate:
     pointer: Tensor
     full: Tensor
     guess: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Recalled:
+    """What a memory says about one object in a frame.
+
+    Attributes:
+        image: (1, C, S/16, S/16) coarsest level of the frame, with the memory read into it or without.
+        prior: (1, 1, S/4, S/4) logits of where the object is, for memories that draw it; else None.
+    """
+
+    image: Tensor
+    prior: Tensor | None = None
 
 
 class Estimator:
@@ -52,17 +66,13 @@ class Estimator:
         self._side = model.card.image_size
         self._position = self._net.get_image_wide_positional_embeddings()
 
-    def from_memory(self, features: Features, recalled: Tensor, carried: Tensor | None = None) -> Estimate:
-        """Where objects without a prompt are.
-
-        Args:
-            features: of the frame.
-            recalled: (N, C, S/16, S/16) coarsest level with each object's memory read into it.
-            carried: (N, 1, S/4, S/4) mask logits of the frame before, for models trained to get them.
-        """
-        sparse, dense = self._embed(len(recalled), carried)
+    def from_memory(self, features: Features, recalled: Sequence[Recalled]) -> Estimate:
+        """Where objects without a prompt are, from what their memories say (all with a prior or none)."""
+        image = torch.cat([one.image for one in recalled])
+        priors = [one.prior for one in recalled if one.prior is not None]
+        sparse, dense = self._embed(len(image), torch.cat(priors) if priors else None)
         multimask = self._multimask_for(0) and self._net.config.multimask_output_for_tracking
-        return self._decode(features, recalled, sparse, dense, multimask)
+        return self._decode(features, image, sparse, dense, multimask)
 
     def from_prompt(self, features: Features, prompt: Prompt) -> Estimate:
         """One object by points, box or prior, without a look at its memory, as SAM 2 does."""

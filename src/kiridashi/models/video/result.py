@@ -20,6 +20,7 @@ class ObjectResult:
         object_score: logit that the object is there; +-10 where a mask was given.
         iou: predicted IoU of the mask; 1 where a mask was given.
         size: (height, width) of the frame.
+        guess: (S/4, S/4) float32 logits as if the object were there, whatever its score.
         given: the mask that was given as this frame's prompt, if one was.
     """
 
@@ -27,6 +28,7 @@ class ObjectResult:
     object_score: float
     iou: float
     size: tuple[int, int]
+    guess: Tensor
     given: Mask | None = None
 
     @property
@@ -43,9 +45,9 @@ class ObjectResult:
             return Mask.empty(self.size)
         return Mask.from_array(upscale(self.logits, self.size).numpy() > 0)
 
-    def probability(self) -> NDArray[np.float32]:
-        """(H, W) probability at the frame's size."""
-        return upscale(self.logits, self.size).sigmoid().numpy()
+    def probability(self, *, present: bool = False) -> NDArray[np.float32]:
+        """(H, W) probability at the frame's size; with `present`, as if the object were there."""
+        return upscale(self.guess if present else self.logits, self.size).sigmoid().numpy()
 
 
 @dataclass(frozen=True, eq=False)

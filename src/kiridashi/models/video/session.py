@@ -2,8 +2,7 @@
 
 transformers' `Sam2VideoInferenceSession` keeps every frame and every output. This one keeps what the network
 looks at: the prompted frames, the last few spatial memories and the last few object pointers. A model whose
-card says `carries_mask` also gets each object's last mask, moved along the optical flow, as the mask
-prompt of the next frame.
+card says `recalls_by_matching` compares frames instead of attending to them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +15,12 @@ from kiridashi.core.errors import SizeMismatchError, UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
-from kiridashi.models.promptable import PREVIOUS_LOGIT, Features, PromptableModel
+from kiridashi.models.promptable import Features, PromptableModel
 from kiridashi.models.video import state
+from kiridashi.models.video.attention import AttentionMemory
 from kiridashi.models.video.bank import Memory, ObjectBank
 from kiridashi.models.video.estimate import Estimate, Estimator
-from kiridashi.models.video.flow import Grey, displace, look
-from kiridashi.models.video.memory import MemoryParts, NoMemory
+from kiridashi.models.video.matching import RECENT, MatchingMemory, MatchingOptions
 from kiridashi.models.video.options import MemoryOptions
 from kiridashi.models.video.result import FrameResult, ObjectResult
 
@@ -38,28 +37,31 @@ class VideoSession:
     Args:
         model: with a memory (`Sam2VideoModel` or `EdgeTamVideoModel`).
         options: limits of the memory.
+        matching: how a model that recalls by matching does so; others take no notice.
 
     Raises:
         UsageError: the network has no memory, or a limit does not fit it.
     """
 
-    def __init__(self, model: PromptableModel, options: MemoryOptions | None = None) -> None:
+    def __init__(
+        self,
+        model: PromptableModel,
+        options: MemoryOptions | None = None,
+        matching: MatchingOptions | None = None,
+    ) -> None:
         if not hasattr(model.net, "memory_attention"):
             raise UsageError(
                 f"{model.card.name} was loaded without its memory; a video needs the video model"
             )
         self.model = model
-        self.options = (options or MemoryOptions()).fitted(model.net.config)
-        self._carries = model.card.carries_mask
+        matches = model.card.recalls_by_matching
+        self.options = (options or MemoryOptions()).fitted(model.net.config, RECENT if matches else None)
         self._frame = 0
-        self._seen: Grey | None = None
         self._banks: dict[int, ObjectBank] = {}
         with torch.inference_mode():
-            # A model without a trained memory can still follow by the mask that it carries on.
-            self._remembers = "memory" in model.card.trained
-            self._memory = MemoryParts(model.net) if self._remembers else NoMemory(model)
-            # Led by a mask alone, one answer is steadier than the best of three.
-            self._estimator = Estimator(model, self.options.multimask and self._remembers)
+            self._memory = MatchingMemory(model, matching) if matches else AttentionMemory(model.net)
+            # Led by a prior, one answer is steadier than the best of three.
+            self._estimator = Estimator(model, self.options.multimask and not matches)
 
     @property
     def frame(self) -> int:
@@ -74,8 +76,7 @@ class VideoSession:
     @property
     def memory_bytes(self) -> int:
         """Bytes of all tensors remembered."""
-        tensors = sum(tensor.nbytes for bank in self._banks.values() for tensor in bank.tensors())
-        return tensors + (0 if self._seen is None else self._seen.nbytes)
+        return sum(tensor.nbytes for bank in self._banks.values() for tensor in bank.tensors())
 
     @torch.inference_mode()
     def step(
@@ -102,11 +103,10 @@ class VideoSession:
         prompts = dict(prompts or {})
         self._check(picture, prompts)
         features = self.model.encode(picture)
-        now = look(picture) if self._carries and self.options.carry == "flow" else None
         found: dict[int, ObjectResult] = {}
-        written: dict[int, tuple[Memory, Tensor | None]] = {}
+        written: dict[int, Memory | None] = {}
         for batch in self._batches(prompts):
-            estimate = self._estimate(features, now, batch, prompts)
+            estimate = self._estimate(features, batch, prompts)
             found |= _results(batch, estimate, prompts, picture.size)
             if remember:
                 written |= self._write(features, batch, estimate, prompted=batch[0] in prompts)
@@ -114,7 +114,6 @@ class VideoSession:
         # Only now, so that a failure half-way leaves the session whole.
         if remember:
             self._keep(written, prompts)
-            self._seen = now
         return result
 
     def forget(self, object_id: int) -> None:
@@ -131,24 +130,24 @@ class VideoSession:
 
     def state(self) -> dict[str, Tensor]:
         """Everything remembered as named tensors, ready for safetensors."""
-        return state.export(self._frame, self._banks, self._seen)
+        return state.export(self._frame, self._banks)
 
     @classmethod
     def from_state(
-        cls, model: PromptableModel, tensors: Mapping[str, Tensor], options: MemoryOptions | None = None
+        cls,
+        model: PromptableModel,
+        tensors: Mapping[str, Tensor],
+        options: MemoryOptions | None = None,
+        matching: MatchingOptions | None = None,
     ) -> Self:
         """A session that goes on where the one that gave `state()` was.
 
         Raises:
             InputError: the tensors are not a state of a session of this model.
         """
-        session = cls(model, options)
+        session = cls(model, options, matching)
         shape, pointer_width = session._memory.shape, session._memory.pointer_width
-        mask_size = model.net.prompt_encoder.mask_input_size if session._carries else None
-        session._frame, session._banks = state.restore(
-            tensors, session.options, shape, pointer_width, mask_size
-        )
-        session._seen = state.read_seen(tensors)
+        session._frame, session._banks = state.restore(tensors, session.options, shape, pointer_width)
         return session
 
     def _check(self, picture: Picture, prompts: Mapping[int, Prompt | Mask]) -> None:
@@ -173,7 +172,6 @@ class VideoSession:
     def _estimate(
         self,
         features: Features,
-        now: Grey | None,
         batch: Sequence[int],
         prompts: Mapping[int, Prompt | Mask],
     ) -> Estimate:
@@ -183,47 +181,28 @@ class VideoSession:
         if prompt is not None:
             return self._estimator.from_prompt(features, prompt)
         recalled = [self._memory.read(features, self._banks[object_id], self._frame) for object_id in batch]
-        return self._estimator.from_memory(features, torch.cat(recalled), self._carried(batch, now))
-
-    def _carried(self, batch: Sequence[int], now: Grey | None) -> Tensor | None:
-        """(N, 1, S/4, S/4) last masks of followed objects, if the model wants them."""
-        kept = [self._banks[object_id].carried for object_id in batch]
-        masks = [logits for logits in kept if logits is not None]
-        if not masks:
-            return None
-        carried = torch.stack(masks)[:, None]
-        if self.options.carry == "nothing":
-            return torch.zeros_like(carried)
-        if now is None or self._seen is None:
-            return carried
-        return displace(carried, self._seen, now)
+        return self._estimator.from_memory(features, recalled)
 
     def _write(
         self, features: Features, batch: Sequence[int], estimate: Estimate, prompted: bool
-    ) -> dict[int, tuple[Memory, Tensor | None]]:
+    ) -> dict[int, Memory | None]:
+        """By object; None where it is absent and its memory has no way to say so."""
         tokens = self._memory.write(features, estimate, prompted).to(self.options.dtype)
-        written: dict[int, tuple[Memory, Tensor | None]] = {}
-        for row, object_id in enumerate(batch):
-            # Cloned, because a view would keep the whole batch alive.
-            memory = Memory(self._frame, tokens[row].clone(), estimate.pointer[row].clone())
-            written[object_id] = memory, self._carry(estimate, row)
-        return written
+        kept = (estimate.object_score > 0) | prompted | self._memory.keeps_absent
+        # Cloned, because a view would keep the whole batch alive.
+        return {
+            object_id: Memory(self._frame, tokens[row].clone(), estimate.pointer[row].clone())
+            if kept[row]
+            else None
+            for row, object_id in enumerate(batch)
+        }
 
-    def _carry(self, estimate: Estimate, row: int) -> Tensor | None:
-        """What one object hands on: without a memory also a guess, or an object once lost stays lost."""
-        if not self._carries:
-            return None
-        logits = estimate.logits if self._remembers else estimate.guess
-        return logits[row].clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT).clone()
-
-    def _keep(
-        self, written: Mapping[int, tuple[Memory, Tensor | None]], prompts: Mapping[int, Prompt | Mask]
-    ) -> None:
-        for object_id, (memory, carried) in written.items():
+    def _keep(self, written: Mapping[int, Memory | None], prompts: Mapping[int, Prompt | Mask]) -> None:
+        for object_id, memory in written.items():
             if object_id not in self._banks:
                 self._banks[object_id] = ObjectBank(self.options)
-            self._banks[object_id].add(memory, prompted=object_id in prompts)
-            self._banks[object_id].carried = carried
+            if memory is not None:
+                self._banks[object_id].add(memory, prompted=object_id in prompts)
         self._frame += 1
 
 
@@ -238,5 +217,6 @@ def _results(
         prompt = prompts.get(object_id)
         given = prompt if isinstance(prompt, Mask) else None
         score, iou = float(estimate.object_score[row]), float(estimate.iou[row])
-        results[object_id] = ObjectResult(estimate.logits[row].clone(), score, iou, size, given)
+        logits, guess = (values[row].clone() for values in (estimate.logits, estimate.guess))
+        results[object_id] = ObjectResult(logits, score, iou, size, guess, given)
     return results

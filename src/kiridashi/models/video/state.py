@@ -9,34 +9,20 @@ from torch import Tensor
 
 from kiridashi.core.errors import InputError
 from kiridashi.models.video.bank import Memory, ObjectBank
-from kiridashi.models.video.flow import SIDE, Grey
 from kiridashi.models.video.options import MemoryOptions
 
 FRAME = "frame"
-SEEN = "seen"
-CARRIED = "carried"
-NAME = re.compile(
-    r"object\.(-?\d{1,18})\.(prompted|recent|pointers|carried)\.(frames|features|pointers|logits)"
-)
+NAME = re.compile(r"object\.(-?\d{1,18})\.(prompted|recent|pointers)\.(frames|features|pointers)")
 FIELDS = {
     "prompted": ("frames", "features", "pointers"),
     "recent": ("frames", "features"),
     "pointers": ("frames", "pointers"),
-    CARRIED: ("logits",),
 }
 
 
-def export(frame: int, banks: Mapping[int, ObjectBank], seen: Grey | None) -> dict[str, Tensor]:
-    """Named tensors: `frame`, and for each object its three lists, stacked, and its carried mask.
-
-    Args:
-        frame: index of the next frame.
-        banks: of the objects.
-        seen: grey levels of the last frame, if the session moves masks along the flow.
-    """
+def export(frame: int, banks: Mapping[int, ObjectBank]) -> dict[str, Tensor]:
+    """Named tensors: `frame`, and for each object its three lists, stacked."""
     tensors = {FRAME: torch.tensor([frame])}
-    if seen is not None:
-        tensors[SEEN] = torch.from_numpy(seen.copy())
     for object_id, bank in banks.items():
         lists: dict[str, list[tuple[Any, ...]]] = {
             "prompted": [(m.frame, m.features, m.pointer) for m in bank.prompted],
@@ -49,17 +35,11 @@ def export(frame: int, banks: Mapping[int, ObjectBank], seen: Grey | None) -> di
             for field, column in zip(FIELDS[kind], zip(*entries, strict=True), strict=True):
                 values = torch.tensor(column) if field == "frames" else torch.stack(column)
                 tensors[f"object.{object_id}.{kind}.{field}"] = values
-        if bank.carried is not None:
-            tensors[f"object.{object_id}.{CARRIED}.logits"] = bank.carried
     return tensors
 
 
 def restore(
-    tensors: Mapping[str, Tensor],
-    options: MemoryOptions,
-    shape: tuple[int, int],
-    pointer_width: int,
-    mask_size: tuple[int, int] | None = None,
+    tensors: Mapping[str, Tensor], options: MemoryOptions, shape: tuple[int, int], pointer_width: int
 ) -> tuple[int, dict[int, ObjectBank]]:
     """The frame index and the banks of an exported state.
 
@@ -68,7 +48,6 @@ def restore(
         options: of the session that goes on; with tighter limits the oldest entries are dropped.
         shape: (L, D) of one spatial memory of the model.
         pointer_width: C of an object pointer of the model.
-        mask_size: (S/4, S/4) of a carried mask, or None for a model that carries none.
 
     Raises:
         InputError: a name, a shape or a value is not what `export` of this model writes.
@@ -76,7 +55,7 @@ def restore(
     frame = _read_frame(tensors)
     objects: dict[int, dict[str, dict[str, Tensor]]] = {}
     for name, tensor in tensors.items():
-        if name in (FRAME, SEEN):
+        if name == FRAME:
             continue
         match = NAME.fullmatch(name)
         if match is None or match[3] not in FIELDS[match[2]]:
@@ -84,33 +63,12 @@ def restore(
         objects.setdefault(int(match[1]), {}).setdefault(match[2], {})[match[3]] = tensor
     banks = {}
     for object_id, lists in objects.items():
-        carried = lists.pop(CARRIED, None)
-        _check_carried(object_id, carried, mask_size)
         for kind, fields in lists.items():
             _check(f"object.{object_id}.{kind}", kind, fields, frame, shape, pointer_width)
         if "prompted" not in lists:
             raise InputError(f"session state: object {object_id} has no prompted frame")
         banks[object_id] = _bank(lists, options)
-        if carried is not None:
-            banks[object_id].carried = carried["logits"].float().clone()
     return frame, banks
-
-
-def read_seen(tensors: Mapping[str, Tensor]) -> Grey | None:
-    """Grey levels of the last frame of an exported state; None when it has none.
-
-    Raises:
-        InputError: they are not what `export` writes.
-    """
-    seen = tensors.get(SEEN)
-    if seen is None:
-        return None
-    if tuple(seen.shape) != (SIDE, SIDE) or seen.dtype != torch.uint8:
-        raise InputError(
-            f"session state: {SEEN} is {tuple(seen.shape)} {seen.dtype}, not {SIDE} x {SIDE} bytes"
-        )
-    grey: Grey = seen.numpy().copy()
-    return grey
 
 
 def _read_frame(tensors: Mapping[str, Tensor]) -> int:
@@ -140,23 +98,6 @@ def _check(
                 f"session state: {name}.{field} is {tuple(tensor.shape)} {tensor.dtype}, this model has "
                 f"{expected[field]} floats; load it with the model that made it"
             )
-
-
-def _check_carried(
-    object_id: int, carried: Mapping[str, Tensor] | None, mask_size: tuple[int, int] | None
-) -> None:
-    name = f"object.{object_id}.{CARRIED}.logits"
-    if carried is None:
-        if mask_size is not None:
-            raise InputError(f"session state: {name} is missing; load it with the model that made it")
-        return
-    logits = carried["logits"]
-    if mask_size is None or tuple(logits.shape) != tuple(mask_size) or not logits.is_floating_point():
-        wanted = "no mask" if mask_size is None else f"{tuple(mask_size)} floats"
-        raise InputError(
-            f"session state: {name} is {tuple(logits.shape)} {logits.dtype}, this model carries {wanted}; "
-            "load it with the model that made it"
-        )
 
 
 def _bank(lists: Mapping[str, Mapping[str, Tensor]], options: MemoryOptions) -> ObjectBank:

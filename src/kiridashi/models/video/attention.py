@@ -10,15 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kiridashi.models.promptable import Features, PromptableModel
+from kiridashi.models.promptable import Features
 from kiridashi.models.video.bank import ObjectBank
-from kiridashi.models.video.estimate import Estimate
+from kiridashi.models.video.estimate import Estimate, Recalled
 
 # Of the sine code that tells the network how old an object pointer is.
 SINE_BASE = 10_000.0
 
 
-class MemoryParts:
+class AttentionMemory:
     """The memory encoder and the memory attention of a network, with their constants computed once.
 
     Args:
@@ -27,7 +27,10 @@ class MemoryParts:
     Attributes:
         shape: (L, D) of the spatial memory of one frame.
         pointer_width: C of an object pointer.
+        keeps_absent: True: SAM 2 has a learned code for "not here".
     """
+
+    keeps_absent = True
 
     def __init__(self, net: Any) -> None:
         self._net = net
@@ -54,8 +57,8 @@ class MemoryParts:
         tokens, _ = self._tokens(memory)
         return tokens
 
-    def read(self, features: Features, bank: ObjectBank, frame: int) -> Tensor:
-        """(1, C, S/16, S/16): the coarsest level of a frame with one object's memory read into it."""
+    def read(self, features: Features, bank: ObjectBank, frame: int) -> Recalled:
+        """The coarsest level of a frame with one object's memory read into it."""
         ages, memories = zip(*bank.spatial(frame), strict=True)
         pointers, pointer_positions = self._pointers(bank, frame)
         memory = torch.cat([*(tokens.float() for tokens in memories), pointers])
@@ -70,7 +73,7 @@ class MemoryParts:
             num_object_pointer_tokens=len(pointers),
             **extra,
         )
-        return attended.reshape(coarse.shape[-2] * coarse.shape[-1], -1).T.reshape(coarse.shape)
+        return Recalled(attended.reshape(coarse.shape[-2] * coarse.shape[-1], -1).T.reshape(coarse.shape))
 
     def _tokens(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """(N, L, D) tokens and their spatial position codes from (N, D, h, w) maps."""
@@ -93,29 +96,6 @@ class MemoryParts:
         share = torch.tensor(ages, dtype=torch.float32) / (config.max_object_pointers_in_encoder - 1)
         codes = self._net.temporal_positional_encoding_projection_layer(sine_code(share, self.pointer_width))
         return tokens, codes.repeat_interleave(self.pointer_width // width, dim=0)
-
-
-class NoMemory:
-    """What takes the place of `MemoryParts` for a model whose memory is not trained.
-
-    Every frame is read as a picture: what is known of an object is its last mask, carried on.
-
-    Args:
-        model: whose card says `carries_mask`.
-    """
-
-    def __init__(self, model: PromptableModel) -> None:
-        self._model = model
-        self.shape = (0, model.net.mem_dim)
-        self.pointer_width: int = model.net.hidden_dim
-
-    def write(self, features: Features, estimate: Estimate, prompted: bool) -> Tensor:  # noqa: ARG002
-        """(N, 0, D): nothing is remembered."""
-        return torch.zeros(len(estimate.logits), *self.shape)
-
-    def read(self, features: Features, bank: ObjectBank, frame: int) -> Tensor:  # noqa: ARG002
-        """(1, C, S/16, S/16): the coarsest level as for a picture."""
-        return self._model.image_embedding(features)
 
 
 def _to_sequence(level: Tensor) -> Tensor:
