@@ -33,13 +33,11 @@ class WindowFeatures:
     Attributes:
         levels: strides 4, 8, 16, projected for the decoder.
         position: (B, C, h, w) position code of the coarsest level's tokens, for the decoder.
-        place: (B, C, h, w) the neck's sine code of the same, for the memory attention.
         corners: (B, 2) x, y of each window in the frame, in input pixels.
     """
 
     levels: tuple[Tensor, Tensor, Tensor]
     position: Tensor
-    place: Tensor
     corners: Tensor
 
 
@@ -51,13 +49,11 @@ class Masks:
         logits: (B, 4, s, s): the single mask, then the three.
         iou: (B, 4) predicted IoU.
         score: (B,) logit that the object is there.
-        tokens: (B, 4, C) mask tokens, what object pointers are made of.
     """
 
     logits: Tensor
     iou: Tensor
     score: Tensor
-    tokens: Tensor
 
 
 def encode_windows(net: Any, maps: tuple[Tensor, ...], corners: Tensor) -> WindowFeatures:
@@ -76,13 +72,9 @@ def encode_windows(net: Any, maps: tuple[Tensor, ...], corners: Tensor) -> Windo
     joined = on_coarse(coarse) + F.interpolate(on_coarsest(coarsest), scale_factor=2.0, mode="nearest")
     height, width = joined.shape[-2:]
     code = net.get_image_wide_positional_embeddings()
-    frame = encoder.neck.position_encoding(code.shape, code.device, code.dtype)
-    position, place = (
-        torch.stack([whole[0, :, y : y + height, x : x + width] for x, y in corners.tolist()])
-        for whole in (code, frame)
-    )
+    position = torch.stack([code[0, :, y : y + height, x : x + width] for x, y in corners.tolist()])
     levels = (_through(fine, on_fine, decoder.conv_s0), _through(middle, on_middle, decoder.conv_s1), joined)
-    return WindowFeatures(levels, position, place, corners.to(joined.device) * TOKEN)
+    return WindowFeatures(levels, position, corners.to(joined.device) * TOKEN)
 
 
 def _through(x: Tensor, first: Any, second: Any) -> Tensor:
@@ -120,7 +112,7 @@ def decode(net: Any, features: WindowFeatures, image: Tensor, prompts: PromptBat
     weights = torch.stack([head(token) for head, token in heads], dim=1)
     logits = (weights @ grid.flatten(2)).view(len(image), count, *grid.shape[-2:])
     score = decoder.pred_obj_score_head(answer[:, 0])[:, 0]
-    return Masks(logits, decoder.iou_prediction_head(answer[:, 1]), score, answer[:, 2 : 2 + count])
+    return Masks(logits, decoder.iou_prediction_head(answer[:, 1]), score)
 
 
 def embed(net: Any, corners: Tensor, prompts: PromptBatch, side: int) -> tuple[Tensor, Tensor]:

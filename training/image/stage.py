@@ -18,12 +18,10 @@ from training.network import DECODER, ENCODER, make_network, parameters_of
 from training.scenes import SceneMaker
 from training.stage import Figures
 
-# Share of the prompts that get a second round, and of these the share that gets no click, as in `refine`.
-CORRECTED_SHARE = 0.55
+# How often a prompt is followed by 0, 1, ... rounds with the mask before it, and of these rounds the share
+# that gets no click, as in `refine`. Only the first and the last round are learned from.
+ROUNDS = (0.4, 0.25, 0.15, 0.1, 0.1)
 REFINED_SHARE = 0.2
-# Share of the steps in which the decoder sees the picture as the memory attention will hand it over
-# when it has nothing to say: a video's frames must not be foreign to it.
-THROUGH_MEMORY_SHARE = 0.25
 
 
 class ImageStage:
@@ -69,7 +67,7 @@ class ImageStage:
         rng = np.random.default_rng((self._config.seed, 2, step))
         device = self._config.device
         features = self._encode(batch)
-        image = see(self.net, features, through_memory=bool(rng.random() < THROUGH_MEMORY_SHARE))
+        image = features.levels[-1] + self.net.no_memory_embedding.view(1, -1, 1, 1)
         losses: list[Tensor] = []
         ious: dict[str, list[float]] = {}
         for slot in batch.slots:
@@ -78,18 +76,36 @@ class ImageStage:
             cost = _cost(masks, slot)
             losses.append(cost.total)
             ious.setdefault(_kind(slot.prompts), []).append(_chosen_iou(masks, cost))
-            if rng.random() < CORRECTED_SHARE:
-                several = _clicks(slot.prompts) <= 1
-                previous = previous_mask(masks, several)
-                if rng.random() < REFINED_SHARE:
-                    again = replace(slot.prompts, base=previous[:, None])
-                else:
-                    again = corrected(slot.prompts, previous, slot.truth, slot.counts)
+            rounds = int(rng.choice(len(ROUNDS), p=ROUNDS))
+            if rounds:
+                again = self._follow(features, image, slot, masks, rounds, rng)
                 masks = decode(self.net, features, image, again)
                 cost = _cost(masks, slot)
                 losses.append(cost.total)
                 ious.setdefault("corrected", []).append(_chosen_iou(masks, cost))
         return torch.stack(losses).mean(), {kind: sum(found) / len(found) for kind, found in ious.items()}
+
+    @torch.no_grad()
+    def _follow(
+        self,
+        features: WindowFeatures,
+        image: Tensor,
+        slot: Slot,
+        masks: Masks,
+        rounds: int,
+        rng: np.random.Generator,
+    ) -> PromptBatch:
+        """The prompt of the last of several rounds."""
+        prompts, several = slot.prompts, _clicks(slot.prompts) <= 1
+        for number in range(rounds):
+            if number:
+                masks, several = decode(self.net, features, image, prompts), False
+            previous = previous_mask(masks, several)
+            if rng.random() < REFINED_SHARE:
+                prompts = replace(prompts, base=previous[:, None])
+            else:
+                prompts = corrected(prompts, previous, slot.truth, slot.counts)
+        return prompts
 
     def validate(self) -> Figures:
         """Mean IoU by one click, a box and five clicks on held-out scenes in whole frames."""
@@ -102,18 +118,6 @@ class ImageStage:
         else:
             maps = tuple(level.to(self._config.device) for level in batch.maps)
         return encode_windows(self.net, maps, batch.corners)
-
-
-def see(net: Any, features: WindowFeatures, through_memory: bool) -> Tensor:
-    """(B, C, h, w) the coarsest level for the decoder: as a picture, or as a frame with an empty memory."""
-    coarse = features.levels[-1]
-    if not through_memory:
-        seen: Tensor = coarse + net.no_memory_embedding.view(1, -1, 1, 1)
-        return seen
-    # What Sam2VideoMemoryAttention does when its layers add nothing.
-    blended = coarse + 0.1 * features.place
-    normed: Tensor = net.memory_attention.layer_norm(blended.permute(0, 2, 3, 1))
-    return normed.permute(0, 3, 1, 2)
 
 
 def to_device(slot: Slot, device: str) -> Slot:

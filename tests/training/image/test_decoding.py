@@ -75,6 +75,6 @@ def test_the_previous_mask_is_the_one_that_would_be_shown(model: PromptableModel
     from training.image.decoding import Masks
 
     logits = torch.arange(4.0)[None, :, None, None].expand(1, 4, 8, 8)
-    masks = Masks(logits, torch.tensor([[0.9, 0.1, 0.8, 0.2]]), torch.zeros(1), torch.zeros(1, 4, 8))
+    masks = Masks(logits, torch.tensor([[0.9, 0.1, 0.8, 0.2]]), torch.zeros(1))
     assert (previous_mask(masks, several=True) == 2).all()
     assert (previous_mask(masks, several=False) == 0).all()
