@@ -1,0 +1,1 @@
+"""The recipe of the compact diffusion model behind `kiridashi.reference.transition`."""
