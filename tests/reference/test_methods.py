@@ -1,6 +1,7 @@
-"""Both methods: the contract, and what each promises beyond it."""
+"""The methods by name, and the contract and promises of prototype and concat; cav has its own room."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Negative, Reference
 from kiridashi.models.loading import load_model
 from kiridashi.models.promptable import PromptableModel
+from kiridashi.reference.cav import Cav, CavOptions
+from kiridashi.reference.cav.bridges import BRIDGES, CANDIDATES
 from kiridashi.reference.concat import MOST_REFERENCES, Concat
 from kiridashi.reference.method import Method
-from kiridashi.reference.methods import METHOD_NAMES, make_method
+from kiridashi.reference.methods import METHOD_NAMES, ROWS, make_method
 from kiridashi.reference.prototype import Prototype
 from kiridashi.testing import method_checks
 
@@ -38,6 +41,34 @@ def test_methods_are_made_by_name() -> None:
         assert isinstance(make_method(name, load_model()), Method)
     with pytest.raises(UsageError, match="Did you mean prototype"):
         make_method("protoype", load_model())
+    with pytest.raises(UsageError, match="Did you mean cav-cross-fade"):
+        make_method("cav-crossfade", load_model())
+
+
+def test_cav_lets_the_cycle_choose_and_its_rows_do_not(tiny_sam2: PromptableModel) -> None:
+    chosen = {}
+    for name in METHOD_NAMES:
+        method = make_method(name, tiny_sam2)
+        if isinstance(method, Cav):
+            chosen[name] = method.options.bridges
+    assert chosen == {"cav": CANDIDATES, **ROWS}
+    assert {bridge for bridges in chosen.values() for bridge in bridges} == set(BRIDGES)
+
+
+def test_settings_of_cav_reach_it(tiny_sam2: PromptableModel, tmp_path: Path) -> None:
+    @contextmanager
+    def shown(_: str) -> Iterator[Callable[[int, int], None]]:
+        yield lambda _done, _total: None
+
+    given = CavOptions(bridges=("none",), margin=0.3, cache=tmp_path / "own")
+    method = make_method("cav-ttga", tiny_sam2, seed=4, options=given, verdict=False, progress=shown)
+    assert isinstance(method, Cav)
+    assert method.options == replace(given.seeded(4), bridges=("ttga",))
+    assert (method.verdict, method.instances, method.seed) == (False, True, 4)
+    assert method.progress is shown
+    elsewhere = make_method("cav", tiny_sam2, options=given, cache=tmp_path)
+    assert isinstance(elsewhere, Cav)
+    assert elsewhere.options == replace(given, cache=tmp_path)
 
 
 def test_prototype_counts_separate_objects(disc_site: Callable[..., Reference]) -> None:

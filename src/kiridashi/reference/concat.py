@@ -8,25 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-
 from kiridashi.core.errors import UsageError
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Negative, Reference
 from kiridashi.core.segments import Segments
 from kiridashi.models.promptable import PromptableModel
-from kiridashi.models.video import MemoryOptions, VideoSession
-from kiridashi.reference.instances import LABEL, ObjectSize, split_instances, whole_object
-from kiridashi.reference.presence import calibrate, judge
+from kiridashi.models.video import VideoSession
+from kiridashi.reference.answer import AnswerRule, presence_score
+from kiridashi.reference.cav.pseudo_video import OBJECT, show_references
 from kiridashi.reference.saving import load_state, save_state
 
 NAME = "concat"
-OBJECT = 1
 # A session keeps the first and the newest of more prompted frames than this.
 MOST_REFERENCES = 16
-DEFAULT_THRESHOLD = 0.5
-# A reference and a target are no two moments of one scene: where the object was says nothing.
-PAIRS = MemoryOptions(carry="nothing")
 
 
 class Concat:
@@ -40,8 +34,7 @@ class Concat:
 
     Attributes:
         session_: holds the references as prompted frames.
-        threshold_: of the presence verdict.
-        size_: of the references' objects.
+        rule_: of the verdict and the split into instances.
     """
 
     def __init__(
@@ -63,14 +56,13 @@ class Concat:
         if not 1 <= len(references) <= MOST_REFERENCES:
             raise UsageError(f"concat takes 1 to {MOST_REFERENCES} references, got {len(references)}")
         self.model.require("memory", "method concat")
-        self.size_ = ObjectSize.of([reference.mask for reference in references])
-        self.session_ = self._session(references)
+        self.session_ = show_references(self.model, references)
         present = [
-            self._score(self._session([*references[:i], *references[i + 1 :]]), reference.picture)
+            _score(show_references(self.model, [*references[:i], *references[i + 1 :]]), reference.picture)
             for i, reference in enumerate(references if len(references) > 1 else [])
         ]
-        absent = [self._score(self.session_, negative.picture) for negative in negatives]
-        self.threshold_ = calibrate(DEFAULT_THRESHOLD, present, absent)
+        absent = [_score(self.session_, negative.picture) for negative in negatives]
+        self.rule_ = AnswerRule.fit([reference.mask for reference in references], present, absent)
         return self
 
     def predict(self, picture: Picture) -> Segments:
@@ -78,29 +70,14 @@ class Concat:
         if not hasattr(self, "session_"):
             raise UsageError("predict came before fit; call fit with the references first")
         result = self.session_.step(picture, remember=False)[OBJECT]
-        verdict = judge(_probability(result.object_score), self.threshold_)
         provenance = {"method": NAME, "model": self.model.card.name, "refinement": "mask decoder with memory"}
-        shown = verdict if self.verdict else None
-        if self.verdict and not verdict.present:
-            return Segments(picture.size, (), shown, provenance)
-        probability = result.probability()
-        if self.instances:
-            found = split_instances(probability, self.size_, LABEL)
-        else:
-            found = whole_object(probability, LABEL)
-        return Segments(picture.size, tuple(found), shown, provenance)
+        return self.rule_.apply(result, provenance, verdict=self.verdict, instances=self.instances)
 
     def save(self, path: Path) -> None:
         """Write the learned state."""
         if not hasattr(self, "session_"):
             raise UsageError("save came before fit; call fit with the references first")
-        facts = {
-            "model": self.model.card.name,
-            "threshold": self.threshold_,
-            "typical": self.size_.typical,
-            "uniform": self.size_.uniform,
-            "thickness": self.size_.thickness,
-        }
+        facts = {"model": self.model.card.name, **self.rule_.facts()}
         save_state(path, NAME, self.session_.state(), facts)
 
     def load(self, path: Path) -> Self:
@@ -110,22 +87,10 @@ class Concat:
             InputError: not a saved concat method, or one made with another model.
         """
         tensors, facts = load_state(path, NAME)
-        self.session_ = VideoSession.from_state(self.model, tensors, PAIRS)
-        self.threshold_ = float(str(facts["threshold"]))
-        self.size_ = ObjectSize(
-            float(str(facts["typical"])), bool(facts["uniform"]), float(str(facts["thickness"]))
-        )
+        self.session_ = VideoSession.from_state(self.model, tensors)
+        self.rule_ = AnswerRule.from_facts(facts)
         return self
 
-    def _session(self, references: Sequence[Reference]) -> VideoSession:
-        session = VideoSession(self.model, PAIRS)
-        for reference in references:
-            session.step(reference.picture, {OBJECT: reference.mask})
-        return session
 
-    def _score(self, session: VideoSession, picture: Picture) -> float:
-        return _probability(session.step(picture, remember=False)[OBJECT].object_score)
-
-
-def _probability(logit: float) -> float:
-    return float(1 / (1 + np.exp(-logit)))
+def _score(session: VideoSession, picture: Picture) -> float:
+    return presence_score(session.step(picture, remember=False)[OBJECT])

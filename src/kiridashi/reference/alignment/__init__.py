@@ -1,0 +1,1 @@
+"""Test-time geometric alignment (TTGA): the neck tuned on the references alone."""
