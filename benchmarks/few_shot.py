@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,9 +33,8 @@ from rich.progress import track
 from kiridashi.core.errors import KiridashiError, UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
-from kiridashi.core.reference import Reference
-from kiridashi.core.segments import Segments
 from kiridashi.data.atomic import atomic_path, write_json
+from kiridashi.evaluate.answering import Prediction, Segmenter, answer
 from kiridashi.evaluate.baselines import CosinePrototypes, RandomForestPixels
 from kiridashi.evaluate.episodes import Episode, Example, FewShotSet, sample_episodes
 from kiridashi.evaluate.intervals import Interval, bootstrap_mean, paired_difference
@@ -45,17 +44,6 @@ from kiridashi.models.promptable import Features, PromptableModel
 
 SETS = ("fss1000_sample", "neu_seg", "magnetic_tile", "voc2012_fewshot")
 BASELINES = ("forest", "cosine")
-
-
-class Segmenter(Protocol):
-    """The part of a method that the benchmark uses."""
-
-    def fit(self, references: Sequence[Reference]) -> Any:
-        """Learn from the supports."""
-
-    def predict(self, picture: Picture) -> Segments:
-        """Segment the query."""
-        ...
 
 
 def _prototype(model: PromptableModel) -> Segmenter:
@@ -142,16 +130,6 @@ def _unpack(tensors: dict[str, torch.Tensor], size: tuple[int, int]) -> Features
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a method says of one episode's query; this is cached of a baseline."""
-
-    mask: Mask
-    present: bool
-    fit_seconds: float
-    predict_seconds: float
-
-
-@dataclass(frozen=True)
 class Outcome:
     """One prediction and how well it fits."""
 
@@ -196,15 +174,7 @@ def predict_episode(
 ) -> Prediction:
     """Fit on the supports, predict the query; encodings read from disk count with their first cost."""
     references = [support.as_reference() for support in supports]
-    segmenter = METHODS[method](model)
-    start = _clock(model)
-    segmenter.fit(references)
-    middle = _clock(model)
-    found = segmenter.predict(query.picture)
-    end = _clock(model)
-    present = found.verdict.present if found.verdict is not None else len(found) > 0
-    mask = found.union() if present else Mask.empty(query.picture.size)
-    return Prediction(mask, present, middle - start, end - middle)
+    return answer(METHODS[method](model), references, query.picture, lambda: _clock(model))
 
 
 def _clock(model: PromptableModel) -> float:

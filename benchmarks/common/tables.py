@@ -1,25 +1,11 @@
 """Plain tables in markdown."""
 
-from collections.abc import Sequence
-
 from kiridashi.evaluate.intervals import Interval
+from kiridashi.evaluate.tables import markdown
 
-
-def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> str:
-    """A table whose columns line up; the first `names` columns are flush left, the others flush right."""
-    widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
-    rule = ["-" * width if column < names else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
-    return "\n".join(_line(row, widths, names) for row in (titles, rule, *rows))
+__all__ = ["markdown", "signed"]
 
 
 def signed(interval: Interval) -> str:
     """A difference with its interval, each figure with its sign."""
     return f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], names: int) -> str:
-    padded = [
-        cell.ljust(width) if column < names else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "| " + " | ".join(padded) + " |"

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from kiridashi.cli.failures import Interrupted, wants_debug
-from kiridashi.cli.progress import progress_bar
+from kiridashi.cli.progress import Display
 from kiridashi.core.errors import KiridashiError, UsageError
 from kiridashi.core.picture import Picture
 from kiridashi.core.segments import Segments
@@ -14,6 +15,8 @@ from kiridashi.data.pictures import read_picture
 from kiridashi.data.targets import Target
 from kiridashi.report.folder import RunFolder
 from kiridashi.report.records import Record
+
+Strip = Callable[[Picture, Segments], Picture | None]
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ def run_batch(
     *,
     quiet: bool,
     verb: str,
+    strip: Strip = lambda _picture, _segments: None,
+    display: Display | None = None,
 ) -> Outcome:
     """Do `work` on every target that has no result yet.
 
@@ -49,6 +54,8 @@ def run_batch(
         work: from a picture to its result.
         quiet: no progress bar.
         verb: what the bar calls the work.
+        strip: from a picture and its result to the way there as one picture, if there is one.
+        display: running, for the bar; None: one of its own.
 
     Raises:
         Interrupted: Ctrl-C; what is finished is in the folder.
@@ -59,9 +66,12 @@ def run_batch(
     done = len(targets) - len(pending)
     skipped = done
     try:
-        with progress_bar(verb, len(pending), quiet=quiet) as step:
+        with (
+            Display(quiet=quiet) if display is None else nullcontext(display) as shown,
+            shown.bar(verb, len(pending)) as step,
+        ):
             for target in pending:
-                _one(folder, target, work)
+                _one(folder, target, work, strip)
                 done += 1
                 step()
     except KeyboardInterrupt as error:
@@ -72,11 +82,13 @@ def run_batch(
     return Outcome(records, failed, skipped, time.perf_counter() - started)
 
 
-def _one(folder: RunFolder, target: Target, work: Callable[[Picture], Segments]) -> None:
+def _one(folder: RunFolder, target: Target, work: Callable[[Picture], Segments], strip: Strip) -> None:
     started = time.perf_counter()
     try:
         picture = read_picture(target.path)
         segments = work(picture)
+        seconds = time.perf_counter() - started
+        way = strip(picture, segments)
     except UsageError:
         # The command's fault, so it would be the same for every picture.
         raise
@@ -89,7 +101,7 @@ def _one(folder: RunFolder, target: Target, work: Callable[[Picture], Segments])
         reason = f"unexpected {type(error).__name__}: {reason_of(error)}"
         folder.fail(target, one_line(reason), time.perf_counter() - started)
     else:
-        folder.commit(target, picture, segments, time.perf_counter() - started)
+        folder.commit(target, picture, segments, seconds, way)
 
 
 def without_path(text: str, target: Target) -> str:

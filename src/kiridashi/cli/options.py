@@ -9,6 +9,35 @@ ModelName = Annotated[
     str,
     typer.Option("--model", metavar="NAME", help="A model of `kiridashi models list`, or a model folder."),
 ]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="For cav: folder in which what is learned of pictures is kept from run to run.  "
+        "[default: $KIRIDASHI_CACHE, or kiridashi in the user's cache folder]",
+        show_default=False,
+    ),
+]
+TransitionPreset = Annotated[
+    str | None,
+    typer.Option(
+        "--transition-preset",
+        metavar="fast|balanced|paper",
+        help="For cav: how much work goes into the frames between reference and picture.  [default: fast]",
+        show_default=False,
+    ),
+]
+DiffusionModel = Annotated[
+    str | None,
+    typer.Option(
+        "--diffusion-model",
+        metavar="compact|HUB_ID|FOLDER",
+        help="For cav: what makes these frames: the small model of this package, or a Stable Diffusion "
+        "1 or 2 model.  [default: compact]",
+        show_default=False,
+    ),
+]
 OutFolder = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Folder for the results.", show_default=False)
 ]

@@ -48,8 +48,37 @@ def segment(
     ] = None,
     model: options.ModelName = "compact",
     method: Annotated[
-        str, typer.Option("--method", metavar="NAME", help="prototype or concat.")
+        str,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="prototype (quick), concat (follows the object as in a video), or cav (as concat, and tries "
+            "for each picture whether tuning or made frames in between help; slow). One way of cav, always "
+            "taken: cav-dbst, cav-ttga, cav-both, cav-cross-fade, cav-affine.",
+        ),
     ] = "prototype",
+    transition_preset: options.TransitionPreset = None,
+    diffusion_model: options.DiffusionModel = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label",
+            metavar="TEXT",
+            help="For cav: what the object is called, for diffusion models that read text.",
+            show_default=False,
+        ),
+    ] = None,
+    choose: Annotated[
+        str | None,
+        typer.Option(
+            "--choose",
+            metavar="picture|site",
+            help="For cav: choose the way for each picture, or once for all of them, by up to five of them: "
+            "quicker.  [default: picture]",
+            show_default=False,
+        ),
+    ] = None,
+    cache: options.Cache = None,
     everything_off: Annotated[
         bool,
         typer.Option(
@@ -69,9 +98,11 @@ def segment(
     """Find the object of the references in every target.
 
     Writes DIR/masks/STEM.png (0 and 255; empty where the object is absent), DIR/overlays/STEM.jpg,
-    DIR/annotations.json (COCO), DIR/results.jsonl (a line a picture) and DIR/report.html (one file).
+    DIR/annotations.json (COCO), DIR/results.jsonl (a line a picture) and DIR/report.html (one file);
+    with frames between reference and picture also DIR/transitions/STEM.jpg.
     A target that cannot be used is named, and the others are done all the same (exit code 3).
     """
+    from kiridashi.cli.bridging import Bridging
     from kiridashi.cli.segment_job import SegmentJob
 
     job = SegmentJob(
@@ -82,6 +113,7 @@ def segment(
         negatives=tuple(negative or ()),
         model=model,
         method=method,
+        bridging=Bridging(transition_preset, diffusion_model, label, choose, cache),
         plain=everything_off,
         seed=seed,
         resume=resume,

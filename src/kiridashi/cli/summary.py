@@ -9,6 +9,7 @@ from typing import Any
 from kiridashi.cli.batch import Outcome
 from kiridashi.cli.failures import ExitCode, tell
 from kiridashi.cli.progress import rate_text
+from kiridashi.report.records import bridge_counts
 
 # More names than this are in results.jsonl rather than on the screen.
 NAMED = 10
@@ -48,6 +49,7 @@ class Summary:
             "present": sum(record.present is True for record in usable),
             "absent": sum(record.present is False for record in usable),
             "instances": sum(len(record.instances) for record in usable),
+            **({"bridges": taken} if (taken := bridge_counts(usable)) else {}),
             "failed": [{"file": record.file, "error": record.error} for record in self.outcome.failed],
             "skipped": self.outcome.skipped,
             "seconds": {"learning": round(self.learning, 3), "pictures": round(self.outcome.seconds, 3)},
@@ -74,6 +76,8 @@ class Summary:
         fresh = len(self.outcome.records) - self.outcome.skipped
         if fresh > 0 and self.outcome.seconds > 0:
             lines.append(f"{self.outcome.seconds:.1f} s, {rate_text(fresh / self.outcome.seconds)}")
+        if taken := told.get("bridges"):
+            lines.append(f"bridges taken: {', '.join(f'{name} {count}' for name, count in taken.items())}")
         kind = "report" if "report" in self.files else "overlays"
         lines.append(f"look at {self.files[kind]}")
         return lines

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -49,6 +50,28 @@ class Example:
         return Reference(self.picture, self.mask)
 
 
+class ClassPictures(Protocol):
+    """Pictures by class, from which episodes are drawn."""
+
+    @property
+    def name(self) -> str:
+        """What reports call the set."""
+        ...
+
+    @property
+    def classes(self) -> Mapping[str, tuple[str, ...]]:
+        """Ids of the pictures that hold each class, two or more each."""
+        ...
+
+    def read(self, name: str, label: str) -> Example:
+        """The picture of an id with the truth of one class.
+
+        Raises:
+            InputError: a file cannot be used.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Episode:
     """One task: find in the query what the supports mark.
@@ -57,7 +80,7 @@ class Episode:
         index: position in the run.
         label: the class.
         query: id of the picture to segment.
-        supports: ids of the pictures whose masks are given, distinct and without the query.
+        supports: ids of the pictures whose masks are given, without the query.
     """
 
     index: int
@@ -144,12 +167,13 @@ class FewShotSet:
         return [self._meta.item_classes.get(name, "object")] if numbers else []
 
 
-def sample_episodes(source: FewShotSet, shots: int, episodes: int, seed: int) -> list[Episode]:
+def sample_episodes(source: ClassPictures, shots: int, episodes: int, seed: int) -> list[Episode]:
     """Draw episodes: the class is the index modulo the number of classes, its pictures are drawn at random.
 
     Each episode depends on the seed and its index alone: a longer run begins with the shorter one, and
     with more shots the query stays and the supports of fewer shots come first. A class with fewer than
-    `shots` + 1 pictures gives the supports it has. Unlike PATNet's loader the supports are distinct.
+    `shots` + 1 pictures gives the supports it has. The supports of an episode are distinct; for PATNet's
+    rule see `kiridashi.evaluate.cdfss.drawing`.
 
     Args:
         source: the set.

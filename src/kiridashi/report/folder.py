@@ -24,7 +24,7 @@ from kiridashi.report.lines import dump_line
 from kiridashi.report.records import Record
 
 RUN, RESULTS, ANNOTATIONS, REPORT = "run.json", "results.jsonl", "annotations.json", "report.html"
-MASKS, OVERLAYS = "masks", "overlays"
+MASKS, OVERLAYS, TRANSITIONS = "masks", "overlays", "transitions"
 _LEFT_OVER = re.compile(r"\.[0-9a-f]{16}(\.\w{1,15})?")
 
 
@@ -108,8 +108,23 @@ class RunFolder:
                 left.append(target)
         return left
 
-    def commit(self, target: Target, picture: Picture, segments: Segments, seconds: float) -> Record:
-        """Write the files of one picture, and last its line: from then on it is done."""
+    def commit(
+        self,
+        target: Target,
+        picture: Picture,
+        segments: Segments,
+        seconds: float,
+        strip: Picture | None = None,
+    ) -> Record:
+        """Write the files of one picture, and last its line: from then on it is done.
+
+        Args:
+            target: the file.
+            picture: in it.
+            segments: its result.
+            seconds: that it took.
+            strip: the frames between reference and picture, if there are any.
+        """
         absent = segments.verdict is not None and not segments.verdict.present
         if absent:
             segments = Segments(segments.size, (), segments.verdict, segments.provenance)
@@ -117,6 +132,10 @@ class RunFolder:
             write_mask(self.mask_path(target.stem), segments.union())
         drawn = mark_absent(picture) if absent else draw_overlay(picture, segments)
         write_picture(self.overlay_path(target.stem), drawn)
+        if strip is not None:
+            write_picture(self.strip_path(target.stem), strip.pixels)
+        else:
+            self.strip_path(target.stem).unlink(missing_ok=True)
         return self._append(Record.of(str(target.path), target.stem, stamp(target.path), segments, seconds))
 
     def fail(self, target: Target, reason: str, seconds: float) -> Record:
@@ -147,6 +166,10 @@ class RunFolder:
         """The overlay picture of a stem."""
         return self.path / OVERLAYS / f"{stem}.jpg"
 
+    def strip_path(self, stem: str) -> Path:
+        """The frames between reference and picture of a stem."""
+        return self.path / TRANSITIONS / f"{stem}.jpg"
+
     def _append(self, record: Record) -> Record:
         append_line(self.path / RESULTS, dump_line(record.to_json()))
         self.records[record.stem] = record
@@ -163,7 +186,7 @@ class RunFolder:
     def _holds_results(self) -> bool:
         # run.json alone is a run that stopped before its first result: nothing to lose.
         names = (RESULTS, ANNOTATIONS, REPORT)
-        folders = (self.path / MASKS, self.path / OVERLAYS)
+        folders = (self.path / MASKS, self.path / OVERLAYS, self.path / TRANSITIONS)
         return any((self.path / name).exists() for name in names) or any(
             folder.is_dir() and any(folder.iterdir()) for folder in folders
         )
@@ -176,7 +199,7 @@ class RunFolder:
             raise UsageError(
                 f"{self.path}: no {RUN} in it, so this run cannot be resumed; name another --out"
             )
-        before = _read_settings(self.path / RUN)
+        before = read_settings(self.path / RUN)
         changed = differences(before, self.settings)
         if changed:
             raise UsageError(
@@ -204,17 +227,23 @@ class RunFolder:
         del self.records[record.stem]
 
     def _remove_files(self, stem: str) -> None:
-        for path in (self.mask_path(stem), self.overlay_path(stem)):
+        for path in (self.mask_path(stem), self.overlay_path(stem), self.strip_path(stem)):
             # A line of a foreign results.jsonl must not reach outside of the folder.
-            if path.parent.name in (MASKS, OVERLAYS) and Path(stem).name == stem:
+            if path.parent.name in (MASKS, OVERLAYS, TRANSITIONS) and Path(stem).name == stem:
                 path.unlink(missing_ok=True)
 
     def _sweep(self) -> None:
         """Remove the temporary files that a killed run left behind."""
-        for folder in (self.path, self.path / MASKS, self.path / OVERLAYS):
-            for path in folder.glob(".*") if folder.is_dir() else ():
-                if _LEFT_OVER.fullmatch(path.name):
-                    path.unlink(missing_ok=True)
+        for folder in (self.path, *(self.path / name for name in (MASKS, OVERLAYS, TRANSITIONS))):
+            if folder.is_dir():
+                sweep(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that a killed run left behind in a folder."""
+    for path in folder.glob(".*"):
+        if _LEFT_OVER.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def annotations_of(records: Sequence[Record]) -> dict[str, Any]:
@@ -225,7 +254,8 @@ def annotations_of(records: Sequence[Record]) -> dict[str, Any]:
     entries: list[coco.Record] = []
     for image_id, record in enumerate(usable, start=1):
         segments = record.segments()
-        images.append(coco.image(image_id, record.file, segments.size))
+        entry = coco.image(image_id, record.file, segments.size)
+        images.append(entry if record.bridge is None else entry | {"provenance": dict(record.provenance)})
         entries += coco.annotations(segments, image_id, len(entries) + 1, numbers)
     return coco.document(images, entries, numbers, {"version": __version__})
 
@@ -257,7 +287,12 @@ def _place(path: str | Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def _read_settings(path: Path) -> dict[str, Any]:
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings of an earlier run, from its `run.json`.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
     import json
 
     try:

@@ -1,7 +1,8 @@
 """One line of `results.jsonl`: everything that is known of one picture."""
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +12,15 @@ from kiridashi.core.mask import Mask
 from kiridashi.core.segments import Segment, Segments
 
 Json = dict[str, Any]
+# Remarks of the `cav` methods.
+BRIDGE, CYCLE = "bridge", "cycle IoU"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def bridge_counts(records: Iterable["Record"]) -> dict[str, int]:
+    """How many pictures each bridge was taken for, the most frequent first; of those with a result."""
+    taken = Counter(each.bridge for each in records if each.error is None and each.bridge is not None)
+    return dict(taken.most_common())
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +62,19 @@ class Record:
     def found(self) -> bool:
         """Whether the picture has at least one object."""
         return bool(self.instances)
+
+    @property
+    def bridge(self) -> str | None:
+        """What stood between reference and picture, for methods that have such a thing."""
+        return self.provenance.get(BRIDGE)
+
+    @property
+    def cycle(self) -> float | None:
+        """IoU of what came back to the references, 0..1; None when nobody asked."""
+        try:
+            return float(self.provenance[CYCLE])
+        except (KeyError, ValueError):
+            return None
 
     @classmethod
     def of(cls, file: str, stem: str, stamp: tuple[int, int], segments: Segments, seconds: float) -> "Record":

@@ -2,10 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,12 @@ from kiridashi.core.segments import Segment, Segments
 from kiridashi.models.catalogue import ModelCard
 from kiridashi.report.page.messages import Messages
 from kiridashi.report.page.thumbnails import embed, embed_file
-from kiridashi.report.records import Record
+from kiridashi.report.records import BRIDGE, CYCLE, Record, bridge_counts
 
 # 200 pictures of some 20 kB each keep the file near 5 MB.
 SHOWN_RESULTS, RESULT_SIDE = 200, 360
+# A strip has some 10 kB; beyond this number they are in the folder only.
+SHOWN_STRIPS, STRIP_SIDE = 100, 960
 SHOWN_REFERENCES, REFERENCE_SIDE = 12, 480
 SHOWN_NEGATIVES, NEGATIVE_SIDE = 12, 240
 BINS = 40
@@ -50,6 +52,8 @@ class Report:
         plain: whether verdict, check and split were off.
         seed: of the method.
         timing: of this run.
+        strips: from a stem to its transition strip, which need not be there.
+        transition: settings of the way from reference to picture, by the keys of the run's settings.
     """
 
     references: Sequence[Reference]
@@ -61,6 +65,8 @@ class Report:
     plain: bool
     seed: int
     timing: Timing
+    strips: Callable[[str], Path] | None = None
+    transition: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def usable(self) -> list[Record]:
@@ -85,8 +91,12 @@ def counts(report: Report, say: Messages) -> list[tuple[str, str]]:
     if report.failed:
         figures.append((f"{len(report.failed):,}", say("not_done")))
     if usable:
-        rate = 1 / max(median(record.seconds for record in usable), 1e-4)
-        figures.append((f"{rate:.{1 if rate < 10 else 0}f}", say("per_second")))
+        seconds = max(median(record.seconds for record in usable), 1e-4)
+        rate = 1 / seconds
+        if rate < 1:
+            figures.append((f"{seconds:.{1 if seconds < 100 else 0}f}", say("seconds_each")))
+        else:
+            figures.append((f"{rate:.{1 if rate < 10 else 0}f}", say("per_second")))
     return figures
 
 
@@ -104,10 +114,49 @@ def negative_pictures(negatives: Sequence[Negative]) -> list[tuple[str, str]]:
     ]
 
 
-def cards(report: Report) -> list[tuple[Record, str | None]]:
-    """The records with the lowest scores, with their overlays."""
-    shown = report.usable[:SHOWN_RESULTS]
-    return [(record, embed_file(report.overlays(record.stem), RESULT_SIDE)) for record in shown]
+@dataclass(frozen=True, eq=False)
+class Card:
+    """One result as it is shown.
+
+    Attributes:
+        record: of the picture.
+        overlay: embedded; None when the file is gone.
+        strip: embedded; None where no frames lay on the way.
+    """
+
+    record: Record
+    overlay: str | None
+    strip: str | None = None
+
+
+def cards(report: Report) -> list[Card]:
+    """The records with the lowest scores, with their overlays and transition strips."""
+    shown = []
+    left = SHOWN_STRIPS
+    for record in report.usable[:SHOWN_RESULTS]:
+        strip = None
+        if report.strips is not None and record.bridge is not None and left:
+            strip = embed_file(report.strips(record.stem), STRIP_SIDE)
+            left -= strip is not None
+        shown.append(Card(record, embed_file(report.overlays(record.stem), RESULT_SIDE), strip))
+    return shown
+
+
+def bridges(report: Report, say: Messages) -> list[str]:
+    """How often each bridge was taken, in sentences; none for methods without bridges."""
+    taken = bridge_counts(report.records)
+    if not taken:
+        return []
+    listed = [say("of_bridge", bridge=bridge_name(name, say), count=count) for name, count in taken.items()]
+    told = [say("bridges", list=say("comma").join(listed))]
+    cycles = [record.cycle for record in report.usable if record.cycle is not None]
+    return told + ([say("cycles", mean=f"{mean(cycles):.2f}")] if cycles else [])
+
+
+def bridge_name(name: str, say: Messages) -> str:
+    """A bridge as the reader should know it."""
+    key = "bridge_" + name.replace("-", "_")
+    return say(key) if say.has(key) else name
 
 
 def shortener(report: Report) -> Callable[[str], str]:
@@ -153,6 +202,7 @@ def provenance(report: Report, say: Messages) -> list[tuple[str, str]]:
         (say("method"), report.method),
         (say("switches"), say("plain" if report.plain else "automatic")),
         (say("seed"), str(report.seed)),
+        *((say(key.replace(" ", "_")), str(value)) for key, value in report.transition.items() if value),
         (say("model"), f"{card.name}: {card.summary}"),
         (say("parameters"), f"{card.parameters:,}" if card.parameters else "-"),
         (say("licence"), card.licence),
@@ -164,7 +214,8 @@ def provenance(report: Report, say: Messages) -> list[tuple[str, str]]:
     for record in report.usable:
         for key, value in record.provenance.items():
             remarks.setdefault(key, Counter())[str(value)] += 1
-    said = {"method", "model", "seed"}
+    # The bridges have their own line, and a list of figures tells nothing.
+    said = {"method", "model", "seed", BRIDGE, CYCLE}
     rows += [
         (say(key) if key == "refinement" else key, _values(values, say))
         for key, values in remarks.items()

@@ -5,6 +5,7 @@ from functools import cache
 from importlib.resources import files
 
 LANGUAGES = ("en", "ja")
+PACKAGE = "kiridashi.report.page"
 
 
 class Messages:
@@ -12,18 +13,23 @@ class Messages:
 
     Args:
         language: one of `LANGUAGES`.
+        package: whose `messages.toml` holds the texts.
     """
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, package: str = PACKAGE) -> None:
         self.language = language
-        self._texts = {key: each[language] for key, each in _table().items()}
+        self._texts = {key: each[language] for key, each in _table(package).items()}
 
     def __call__(self, key: str, **values: object) -> str:
         """The text of a key, filled in; whole numbers get their thousands separated."""
         shown = {name: f"{value:,}" if type(value) is int else value for name, value in values.items()}
         return self._texts[key].format(**shown)
 
+    def has(self, key: str) -> bool:
+        """Whether there is a text of this key."""
+        return key in self._texts
+
 
 @cache
-def _table() -> dict[str, dict[str, str]]:
-    return tomllib.loads(files(__package__).joinpath("messages.toml").read_text(encoding="utf-8"))
+def _table(package: str = PACKAGE) -> dict[str, dict[str, str]]:
+    return tomllib.loads(files(package).joinpath("messages.toml").read_text(encoding="utf-8"))

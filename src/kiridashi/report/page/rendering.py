@@ -1,7 +1,7 @@
 """Lay the report out as HTML."""
 
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from kiridashi import __version__
 from kiridashi.data.atomic import write_text
 from kiridashi.report.page import content
-from kiridashi.report.page.messages import Messages
+from kiridashi.report.page.messages import PACKAGE, Messages
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
 
 def write_report(path: str | Path, report: content.Report, language: str = "en") -> None:
@@ -34,9 +35,10 @@ def render(report: content.Report, language: str = "en") -> str:
     say = Messages(language)
     cards = content.cards(report)
     usable = report.usable
-    return _template().render(
+    return template(PACKAGE, "report.html.j2").render(
         say=say,
         language=language,
+        style=style(),
         counts=content.counts(report, say),
         references=content.reference_pictures(report.references),
         more_references=max(0, len(report.references) - content.SHOWN_REFERENCES),
@@ -45,6 +47,9 @@ def render(report: content.Report, language: str = "en") -> str:
         histogram=content.histogram(report),
         plain=report.plain,
         cards=cards,
+        with_strips=any(card.strip for card in cards),
+        bridges=content.bridges(report, say),
+        bridge_name=partial(content.bridge_name, say=say),
         short=content.shortener(report),
         rest=usable[len(cards) :],
         total=len(usable),
@@ -56,11 +61,19 @@ def render(report: content.Report, language: str = "en") -> str:
     )
 
 
+def style() -> "Markup":
+    """The style sheet of all reports."""
+    from markupsafe import Markup
+
+    return Markup(files(__package__).joinpath("style.css").read_text(encoding="utf-8"))
+
+
 @cache
-def _template() -> "Template":
+def template(package: str, name: str) -> "Template":
+    """A template that lies in a package."""
     from jinja2 import Environment, StrictUndefined
 
-    source = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
+    source = files(package).joinpath(name).read_text(encoding="utf-8")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -1,0 +1,126 @@
+"""`kiridashi evaluate`: measure methods on pictures whose truth is known."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kiridashi.cli import options
+from kiridashi.cli.segment import Language
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    verbs = typer.Typer(
+        no_args_is_help=True, help="Measure methods on pictures with truth.", rich_markup_mode=None
+    )
+    verbs.callback()(_evaluate)
+    verbs.command("cdfss")(cdfss)
+    app.add_typer(verbs, name="evaluate")
+
+
+def _evaluate() -> None:
+    """Measure methods on pictures with truth."""
+
+
+def cdfss(
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATA",
+            help="Folders: images/ with masks/; clips (CLIP/frames, CLIP/masks); or Deepglobe, ISIC, "
+            "LungSegmentation and FSS-1000 of the CD-FSS benchmark (or the folder that holds them).",
+            show_default=False,
+        ),
+    ],
+    out: options.OutFolder,
+    methods: Annotated[
+        str,
+        typer.Option(
+            "--methods",
+            metavar="NAME,...",
+            help="Methods of `segment`, and the baselines forest and cosine. Differences are to the first.",
+        ),
+    ] = "concat,prototype",
+    shots: Annotated[str, typer.Option("--shots", metavar="K,...", help="Numbers of references.")] = "1",
+    episodes: Annotated[
+        int | None,
+        typer.Option(
+            "--episodes",
+            metavar="N",
+            min=1,
+            help="Episodes a set and number of shots. Not given: 600, and of FSS-1000 each picture once.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: options.Seed = 0,
+    runs: Annotated[
+        int,
+        typer.Option("--runs", metavar="N", min=1, max=100, help="Runs, with the seeds from --seed upwards."),
+    ] = 1,
+    draw: Annotated[
+        str,
+        typer.Option(
+            "--draw",
+            metavar="own|patnet|distinct",
+            help="Rule that draws episodes. own: as the benchmark for its sets, distinct references for "
+            "others. patnet: references of an episode may repeat.",
+        ),
+    ] = "own",
+    size: Annotated[
+        int | None,
+        typer.Option(
+            "--size",
+            metavar="PIXELS",
+            min=0,
+            max=4096,
+            help="Resize pictures to this side; 0: never. Not given: 400 for sets of the benchmark, as in "
+            "its code, and never for others.",
+            show_default=False,
+        ),
+    ] = None,
+    vote: Annotated[
+        bool,
+        typer.Option(
+            "--vote", help="Several references as several answers and a vote, as the benchmark does."
+        ),
+    ] = False,
+    model: options.ModelName = "compact",
+    transition_preset: options.TransitionPreset = None,
+    diffusion_model: options.DiffusionModel = None,
+    cache: options.Cache = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    language: Language = "en",
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Measure reference segmentation by the protocol of cross-domain few-shot segmentation.
+
+    Every method gets the same episodes; its verdict of presence and its split into instances are off.
+    Prints a table and writes DIR/table.md, DIR/table.csv, DIR/results.jsonl (a line an episode and
+    method) and DIR/report.html (one file); with cav also DIR/bridges.md, which way it chose and what
+    that was worth. An episode that fails is named, and the others are done all
+    the same (exit code 3). With --resume a run can also be given more methods, shots, sets or episodes.
+    """
+    from kiridashi.cli.bridging import Bridging
+    from kiridashi.cli.evaluate_job import CdfssJob, names, numbers
+
+    job = CdfssJob(
+        data=tuple(data),
+        out=out,
+        methods=names("--methods", methods),
+        shots=numbers("--shots", shots),
+        episodes=episodes,
+        seeds=tuple(range(seed, seed + runs)),
+        rule=draw,
+        side=size,
+        by_vote=vote,
+        model=model,
+        bridging=Bridging(transition_preset, diffusion_model, cache=cache),
+        resume=resume,
+        overwrite=overwrite,
+        language=language,
+        quiet=quiet,
+    )
+    raise typer.Exit(job.run().tell(quiet=quiet, as_json=as_json))
