@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from kiridashi.core.errors import UsageError
+from kiridashi.core.errors import InputError, UsageError
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Negative, Reference
 from kiridashi.core.segments import Segments
@@ -61,7 +61,8 @@ class Concat:
             _score(show_references(self.model, [*references[:i], *references[i + 1 :]]), reference.picture)
             for i, reference in enumerate(references if len(references) > 1 else [])
         ]
-        absent = [_score(self.session_, negative.picture) for negative in negatives]
+        # A negative of which only a part is marked may hold the object elsewhere: it tells nothing here.
+        absent = [_score(self.session_, one.picture) for one in negatives if one.mask is None]
         self.rule_ = AnswerRule.fit([reference.mask for reference in references], present, absent)
         return self
 
@@ -87,8 +88,17 @@ class Concat:
             InputError: not a saved concat method, or one made with another model.
         """
         tensors, facts = load_state(path, NAME)
+        if facts.get("model") != self.model.card.name:
+            raise InputError(
+                f"{path}: was made with {facts.get('model')}, not with {self.model.card.name}; load it with "
+                "that model, or fit the references again"
+            )
+        try:
+            rule = AnswerRule.from_facts(facts)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: damaged ({error}); fit the references again") from error
         self.session_ = VideoSession.from_state(self.model, tensors)
-        self.rule_ = AnswerRule.from_facts(facts)
+        self.rule_ = rule
         return self
 
 

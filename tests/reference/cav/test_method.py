@@ -256,7 +256,7 @@ def test_pseudo_masks_come_from_the_neck_of_the_bridge(
     options = quick("dbst", "ttga", "both")
     bold = replace(options.alignment, learning_rate=0.5)
     reference, target = scene(0, SIZE), scene(1, SIZE).picture
-    cav = Cav(model, options=replace(options, alignment=bold)).fit([reference])
+    cav = Cav(model, verdict=False, options=replace(options, alignment=bold)).fit([reference])
     monkeypatch.setattr(method, "follow", follow)
     cav.predict(target)
     assert cav.delta_ is not None
@@ -271,6 +271,17 @@ def test_pseudo_masks_come_from_the_neck_of_the_bridge(
     assert (frames, hints) == (same_frames, [plain])
     assert (stand_in, own) == (([target], [on_target]) if on_target else ([], []))
     assert aligned == [on_frame]
+
+
+def test_the_plain_pair_decides_whether_the_object_is_there(model: PromptableModel, quick: Quick) -> None:
+    """A pseudo mask of the target in the memory would find itself, in a picture of anything."""
+    reference, target = scene(0, SIZE), scene(1, SIZE).picture
+    scores = []
+    for bridge in ("none", "dbst", "both"):
+        verdict = Cav(model, options=quick(bridge)).fit([reference]).predict(target).verdict
+        assert verdict is not None
+        scores.append(verdict.score)
+    assert scores == [scores[0]] * 3
 
 
 @pytest.mark.parametrize("order", [("none", "dbst", "both"), ("both", "none", "affine", "dbst")])

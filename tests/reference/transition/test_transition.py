@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 import pytest
+import torch
 
 from kiridashi.core.errors import UsageError
 from kiridashi.core.picture import Picture
@@ -37,3 +38,9 @@ def test_an_unknown_name_is_refused_with_the_nearest() -> None:
 def test_a_backend_that_is_neither_folder_nor_id_is_refused() -> None:
     with pytest.raises(UsageError, match="hub id such as owner/name"):
         load_backend("no such thing")
+
+
+def test_a_loaded_model_can_learn_though_the_caller_only_infers() -> None:
+    with torch.inference_mode():
+        backend = load_backend("compact")
+    assert not any(weight.is_inference() for weight in backend.unet.parameters())

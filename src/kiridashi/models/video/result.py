@@ -45,6 +45,13 @@ class ObjectResult:
             return Mask.empty(self.size)
         return Mask.from_array(upscale(self.logits, self.size).numpy() > 0)
 
+    @property
+    def guessed(self) -> Mask:
+        """The mask at the frame's size as if the object were there; the given one where there is one."""
+        if self.given is not None:
+            return self.given
+        return Mask.from_array(upscale(self.guess, self.size).numpy() > 0)
+
     def probability(self, *, present: bool = False) -> NDArray[np.float32]:
         """(H, W) probability at the frame's size; with `present`, as if the object were there."""
         return upscale(self.guess if present else self.logits, self.size).sigmoid().numpy()

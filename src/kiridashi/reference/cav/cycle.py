@@ -1,7 +1,8 @@
 """Choosing without labels: an answer that is right finds its way back to the reference.
 
 The target with its answer becomes the reference, the reference the target; no bridge is used on the way
-back, so that every answer is judged by the same means.
+back, so that every answer is judged by the same means. Whether the object is there at all is not asked
+here: the reference is known to hold it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ def cycle_iou(
     if answer.is_empty:
         return 0.0
     session = show_references(model, [Reference(target, answer)])
-    backs = (session.step(one.picture, remember=False)[OBJECT].mask for one in references)
+    backs = (session.step(one.picture, remember=False)[OBJECT].guessed for one in references)
     return mean(back.iou(one.mask) for back, one in zip(backs, references, strict=True))
 
 

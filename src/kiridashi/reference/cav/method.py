@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Self
@@ -22,7 +22,7 @@ from kiridashi.reference.alignment.tune import tune_neck
 from kiridashi.reference.answer import AnswerRule, presence_score
 from kiridashi.reference.cav import state
 from kiridashi.reference.cav.bridges import BRIDGES, NO_FRAMES, Bridge
-from kiridashi.reference.cav.cycle import choose, cycle_iou
+from kiridashi.reference.cav.cycle import PLAIN, choose, cycle_iou
 from kiridashi.reference.cav.options import CavOptions
 from kiridashi.reference.cav.progress import Progress, Tell, silent
 from kiridashi.reference.cav.pseudo_masks import PseudoMasks
@@ -142,7 +142,10 @@ class Cav:
         return self.bridge_
 
     def predict(self, picture: Picture) -> Segments:
-        """The object's instances in a picture, best first, with the verdict and the bridge taken."""
+        """The object's instances in a picture, best first, with the verdict and the bridge taken.
+
+        The plain pair decides whether the object is there: a pseudo mask in the memory would find itself.
+        """
         self._require_fit("predict")
         crossing = self._best(picture)
         provenance = {
@@ -153,7 +156,10 @@ class Cav:
         }
         if crossing.cycle is not None:
             provenance["cycle IoU"] = f"{crossing.cycle:.3f}"
-        return self.rule_.apply(crossing.result, provenance, verdict=self.verdict, instances=self.instances)
+        result = crossing.result
+        if self.verdict and crossing.bridge.name != PLAIN:
+            result = replace(result, object_score=self._cross(BRIDGES[PLAIN], picture).object_score)
+        return self.rule_.apply(result, provenance, verdict=self.verdict, instances=self.instances)
 
     def frames(self, picture: Picture, bridge: str) -> tuple[Reference, list[Picture]]:
         """The reference from which a bridge sets out for a picture, and the frames between.
@@ -235,7 +241,7 @@ class Cav:
 
     def _judged(self, bridge: Bridge, picture: Picture) -> Crossing:
         result = self._cross(bridge, picture)
-        return Crossing(bridge, result, cycle_iou(self.model, picture, result.mask, self.references_))
+        return Crossing(bridge, result, cycle_iou(self.model, picture, result.guessed, self.references_))
 
     def _cross(self, bridge: Bridge, picture: Picture) -> ObjectResult:
         """The target over one bridge."""

@@ -39,7 +39,7 @@ class PseudoMasks:
     def mask(self, picture: Picture) -> Mask | None:
         """The pseudo mask of a picture; None when the gate refuses it."""
         likeness = cosine_map(_features(self._model, picture), self._mean)
-        return _gated(upscale(likeness, picture.size))
+        return _gated(likeness, picture.size)
 
     def nearest(self, picture: Picture) -> int:
         """Index of the reference whose object some place of a picture resembles most."""
@@ -60,11 +60,12 @@ def _features(model: PromptableModel, picture: Picture) -> Tensor:
     return model.encode(picture).levels[-1][0]
 
 
-def _gated(likeness: Tensor) -> Mask | None:
-    """The places above Otsu's threshold of an (H, W) map, if they can be believed."""
+def _gated(likeness: Tensor, size: tuple[int, int]) -> Mask | None:
+    """The places of a picture where an (h, w) map is above its threshold, if they can be believed."""
     values = likeness.numpy()
     threshold, separability = otsu(values)
-    mask = Mask.from_array(values > threshold)
-    plausible = LEAST_COVERAGE <= mask.coverage <= MOST_COVERAGE
     alike = float(values.max()) >= LEAST_PEAK
-    return mask if plausible and alike and separability >= LEAST_SEPARABILITY else None
+    if not alike or separability < LEAST_SEPARABILITY:
+        return None
+    mask = Mask.from_array(upscale(likeness, size).numpy() > threshold)
+    return mask if LEAST_COVERAGE <= mask.coverage <= MOST_COVERAGE else None

@@ -5,6 +5,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import torch
+
 from kiridashi.core.errors import UsageError
 from kiridashi.core.picture import Picture
 from kiridashi.reference.transition.backend import Backend
@@ -79,10 +81,12 @@ def make_transition(
 
 def load_backend(name: str) -> Backend:
     """The diffusion model of `TransitionOptions.backend`; raises as `make_transition`."""
-    if name == COMPACT:
-        from kiridashi.reference.transition.compact import load_compact
+    # Callers may be in inference mode, and a LoRA cannot be learned through weights that were made there.
+    with torch.inference_mode(False):
+        if name == COMPACT:
+            from kiridashi.reference.transition.compact import load_compact
 
-        return load_compact()
-    from kiridashi.reference.transition.stable_diffusion import load_stable_diffusion
+            return load_compact()
+        from kiridashi.reference.transition.stable_diffusion import load_stable_diffusion
 
-    return load_stable_diffusion(name)
+        return load_stable_diffusion(name)
