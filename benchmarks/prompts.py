@@ -11,6 +11,8 @@ tight one.
 - `1 click`: of three masks the one with the highest predicted IoU; `box`: the single mask, as SAM does for
   prompts that mean one thing; `best of 3`: of three the one that the truth would choose.
 - `box, refined`: the mask fed back twice.
+- `closer`: the answer before it, improved by a second look at the object's surroundings
+  (`kiridashi.models.closer_look`), as `kiridashi cut` does.
 - `2 clicks` to `5 clicks`: all clicks so far, and the mask before as the mask prompt.
 - `GrabCut, box`, `GrabCut, click`, `filled box`: without a network.
 
@@ -38,13 +40,20 @@ from kiridashi.evaluate.clicks import first_click, next_click
 from kiridashi.evaluate.intervals import Interval, grouped_mean
 from kiridashi.evaluate.metrics import iou
 from kiridashi.evaluate.objects import Scene, SceneSource, clip_scenes, picture_scenes
-from kiridashi.models.promptable import Decoded, Features, PromptableModel
+from kiridashi.models.closer_look import look_closer
+from kiridashi.models.promptable import Decoded, Features, PromptableModel, upscale
 
 CLICKS = 5
 FRAMES_PER_CLIP = 10
 GRABCUT_BOX, GRABCUT_CLICK = "GrabCut, box", "GrabCut, click"
 # GrabCut from the same prompt, which each of these is compared with object by object.
-RIVALS = {"1 click": GRABCUT_CLICK, "box": GRABCUT_BOX, "box, refined": GRABCUT_BOX}
+RIVALS = {
+    "1 click": GRABCUT_CLICK,
+    "1 click, closer": GRABCUT_CLICK,
+    "box": GRABCUT_BOX,
+    "box, closer": GRABCUT_BOX,
+    "box, refined": GRABCUT_BOX,
+}
 
 
 @dataclass(frozen=True)
@@ -65,23 +74,25 @@ def box_of(truth: Mask) -> Prompt:
 
 def with_clicks(
     model: PromptableModel, features: Features, truth: Bitmap, ignore: Bitmap, clicks: int = CLICKS
-) -> Iterator[tuple[Decoded, int]]:
-    """After each simulated click what the decoder says, and which of its masks is taken.
+) -> Iterator[tuple[Decoded, int, Prompt]]:
+    """After each simulated click what the decoder says, which of its masks is taken, and all clicks so far.
 
     When nothing is left to correct, the user stops and the last mask stays.
     """
     points: list[Point] = [first_click(truth)]
-    decoded = model.decode(features, [Prompt(points=(points[0],))])
+    prompt = Prompt(points=(points[0],))
+    decoded = model.decode(features, [prompt])
     best = int(decoded.best()[0])
-    yield decoded, best
+    yield decoded, best, prompt
     for _ in range(clicks - 1):
         predicted = decoded.mask(0, best).to_array()
         click = next_click(truth, predicted, ignore, points)
         if click is not None:
             points.append(click)
-            decoded = model.correct(features, Prompt(points=tuple(points)), decoded.logits[0, best])
+            prompt = Prompt(points=tuple(points))
+            decoded = model.correct(features, prompt, decoded.logits[0, best])
             best = int(decoded.best()[0])
-        yield decoded, best
+        yield decoded, best, prompt
 
 
 def measure_object(
@@ -96,14 +107,22 @@ def measure_object(
     def best_of(decoded: Decoded) -> float:
         return max(score(decoded.mask(0, index)) for index in range(decoded.logits.shape[1]))
 
+    def closer(decoded: Decoded, index: int, prompt: Prompt) -> float:
+        logits = look_closer(model, picture, prompt, upscale(decoded.logits[0, index], picture.size))
+        return score(Mask.from_array(logits.numpy() > 0))
+
     ious: dict[str, float] = {}
-    for count, (decoded, best) in enumerate(with_clicks(model, features, truth, ignore), start=1):
+    answers = with_clicks(model, features, truth, ignore)
+    for count, (decoded, best, prompt) in enumerate(answers, start=1):
+        name = "1 click" if count == 1 else f"{count} clicks"
+        ious[name] = score(decoded.mask(0, best))
+        if count in (1, CLICKS):
+            ious[f"{name}, closer"] = closer(decoded, best, prompt)
         if count == 1:
-            ious["1 click"] = score(decoded.mask(0, best))
             ious["1 click, best of 3"] = best_of(decoded)
-        else:
-            ious[f"{count} clicks"] = score(decoded.mask(0, best))
-    ious["box"] = score(model.decode(features, [box], multimask=False).mask(0))
+    boxed = model.decode(features, [box], multimask=False)
+    ious["box"] = score(boxed.mask(0))
+    ious["box, closer"] = closer(boxed, 0, box)
     ious["box, best of 3"] = best_of(model.decode(features, [box]))
     ious["box, refined"] = score(model.refine(features, box).mask(0))
     ious[GRABCUT_BOX] = score(grabcut(picture, box))

@@ -9,8 +9,9 @@ from kiridashi.core.picture import Picture
 from kiridashi.models.promptable import PromptableModel
 from prompts import Outcome, box_of, filled_box, measure_object, summarise, table, with_clicks
 
-KINDS = ["1 click", "1 click, best of 3", *(f"{count} clicks" for count in (2, 3, 4, 5))]
-KINDS += ["box", "box, best of 3", "box, refined", "GrabCut, box", "GrabCut, click", "filled box"]
+KINDS = ["1 click", "1 click, closer", "1 click, best of 3", *(f"{count} clicks" for count in (2, 3, 4, 5))]
+KINDS += ["5 clicks, closer", "box", "box, closer", "box, best of 3", "box, refined"]
+KINDS += ["GrabCut, box", "GrabCut, click", "filled box"]
 
 
 def test_a_box_is_tight_and_its_filling_too() -> None:
@@ -53,7 +54,7 @@ def test_each_round_gets_all_clicks_and_the_mask_before(
     assert len(rounds) == 4
     assert [len(points) for points, _ in asked] == [2, 3, 4]
     assert asked[2][0][:3] == asked[1][0]
-    for (decoded, best), (_, previous) in zip(rounds, asked, strict=False):
+    for (decoded, best, _), (_, previous) in zip(rounds, asked, strict=False):
         assert np.array_equal(decoded.logits[0, best], previous)
 
 
@@ -65,7 +66,7 @@ def test_a_user_with_nothing_to_correct_stops(
     truth = np.ones(picture.size, dtype=bool)
     rounds = list(with_clicks(tiny_compact, tiny_compact.encode(picture), truth, ~truth))
     assert len(rounds) == 5
-    assert all(decoded is rounds[0][0] for decoded, _ in rounds)
+    assert all(decoded is rounds[0][0] for decoded, _, _ in rounds)
 
 
 def test_leads_are_paired_with_grabcut_from_the_same_prompt() -> None:
@@ -82,7 +83,9 @@ def test_leads_are_paired_with_grabcut_from_the_same_prompt() -> None:
     assert rows["box"]["mean_iou"]["mean"] == pytest.approx(0.65)
     assert {kind for kind, row in rows.items() if "minus_grabcut" in row} == {
         "1 click",
+        "1 click, closer",
         "box",
+        "box, closer",
         "box, refined",
     }
     lines = table(list(rows.values())).splitlines()

@@ -14,6 +14,7 @@ from kiridashi.core.prompt import Prompt
 from kiridashi.data.lines import read_jsonl
 from kiridashi.data.masks import read_mask
 from kiridashi.data.pictures import read_picture
+from kiridashi.models.cutting import cut
 from kiridashi.models.promptable import PromptableModel
 
 Run = Callable[..., SimpleNamespace]
@@ -28,8 +29,9 @@ def disc(x: int, y: int, radius: int, size: tuple[int, int] = (60, 80)) -> Mask:
 
 
 def decoded(model: PromptableModel, path: Path, prompt: Prompt) -> Mask:
-    """What the model's decoder makes of a prompt."""
-    return model.refine(model.encode(read_picture(path)), prompt).mask(0)
+    """What `cut` makes of a prompt, without the command line."""
+    segments = cut(model, read_picture(path), prompt)
+    return segments[0].mask if len(segments) else Mask.empty(segments.size)
 
 
 ROUGH = disc(58, 38, 8)

@@ -10,6 +10,7 @@ from torch import nn
 from kiridashi.core.errors import InputError, UsageError
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
+from kiridashi.models import cutting
 from kiridashi.models.catalogue import ALL_PARTS, Part, find_card
 from kiridashi.models.cutting import cut
 from kiridashi.models.promptable import Decoded, PromptableModel
@@ -55,3 +56,30 @@ def test_an_untrained_decoder_is_refused() -> None:
 def test_prompts_outside_are_refused(prompt: Prompt) -> None:
     with pytest.raises(InputError, match="60 x 40"):
         cut(LeftHalf(), PICTURE, prompt)
+
+
+def test_a_model_that_draws_prompts_takes_a_closer_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(model: Any, picture: Picture, prompt: Prompt, logits: torch.Tensor) -> torch.Tensor:
+        asked.append((picture, prompt, logits.shape))
+        return torch.where(torch.arange(60) < 10, 5.0, -5.0).expand(40, 60)
+
+    asked: list[Any] = []
+    monkeypatch.setattr(cutting, "look_closer", look)
+    prompt = Prompt(points=((5, 5, 1),))
+    assert cut(LeftHalf(), PICTURE, prompt)[0].mask.box == (0, 0, 30, 40)
+    assert not asked
+    model = LeftHalf()
+    model.card = replace(model.card, draws_prompts=True)
+    assert cut(model, PICTURE, prompt)[0].mask.box == (0, 0, 10, 40)
+    assert asked == [(PICTURE, prompt, (40, 60))]
+
+
+def test_specks_and_pinholes_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    spotted = torch.full((40, 60), -5.0)
+    spotted[5:35, 5:35] = 5.0
+    spotted[20, 20] = -5.0
+    spotted[2, 50] = 5.0
+    monkeypatch.setattr(cutting, "upscale", lambda _logits, _size: spotted)
+    mask = cut(LeftHalf(), PICTURE, Prompt(points=((8, 8, 1),)))[0].mask
+    assert mask.box == (5, 5, 35, 35)
+    assert mask.area == 900

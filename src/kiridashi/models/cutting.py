@@ -3,19 +3,25 @@
 from types import MappingProxyType
 
 from kiridashi.core.errors import InputError
+from kiridashi.core.geometry.components import without_specks
+from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
 from kiridashi.core.segments import Segment, Segments
-from kiridashi.models.promptable import PromptableModel
+from kiridashi.models.closer_look import look_closer
+from kiridashi.models.promptable import PromptableModel, upscale
 
 LABEL = "object"
 ROUNDS = 2
+# Share of the object's largest part below which a part or a hole is a speck.
+SPECK = 0.03
 
 
 def cut(model: PromptableModel, picture: Picture, prompt: Prompt) -> Segments:
     """The object that a prompt means.
 
-    The decoder refines its own mask (Kirillov et al., 2023, arXiv 2304.02643, appendix A).
+    The decoder refines its own mask (Kirillov et al., 2023, arXiv 2304.02643, appendix A); a model that
+    draws prompts takes a closer look instead. Specks and pinholes go.
 
     Args:
         model: its encoder runs once a picture.
@@ -35,7 +41,10 @@ def cut(model: PromptableModel, picture: Picture, prompt: Prompt) -> Segments:
     rounds = 0 if model.card.draws_prompts else ROUNDS
     decoded = model.refine(model.encode(picture), prompt, rounds)
     best = int(decoded.best()[0])
-    mask = decoded.mask(0, best)
+    logits = upscale(decoded.logits[0, best], picture.size)
+    if model.card.draws_prompts:
+        logits = look_closer(model, picture, prompt, logits)
+    mask = without_specks(Mask.from_array(logits.numpy() > 0), SPECK)
     items = () if mask.is_empty else (Segment(mask, float(decoded.iou[0, best]), LABEL),)
     provenance = {"method": "cut", "masks": f"decoder of {model.card.name}"}
     return Segments(picture.size, items, provenance=MappingProxyType(provenance))
