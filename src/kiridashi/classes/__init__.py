@@ -1,0 +1,1 @@
+"""Classes that grow: incremental few-shot instance segmentation."""
