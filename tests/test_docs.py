@@ -41,6 +41,12 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Image.fromarray(mask).save(tmp_path / "part.png")
     (tmp_path / "photos").mkdir()
     Image.fromarray(coins[100:250]).save(tmp_path / "photos" / "one.jpg")
+    for folder in ("images", "masks"):
+        (tmp_path / "mine" / folder).mkdir(parents=True)
+    for name, row in {"a": 0, "b": 60, "c": 130}.items():
+        Image.fromarray(coins[row : row + 90, :140]).save(tmp_path / "mine" / "images" / f"{name}.jpg")
+        found = (coins[row : row + 90, :140, 0] > 120).astype(np.uint8)
+        Image.fromarray(found).save(tmp_path / "mine" / "masks" / f"{name}.png")
     (tmp_path / "prompts.jsonl").write_text('{"id": "a", "image": "photo.jpg", "box": [10, 20, 200, 180]}\n')
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -56,6 +62,7 @@ def test_the_commands_run(readme: str, desk: Path) -> None:
     assert (desk / "mask.png").is_file()
     assert (desk / "cuts" / "masks" / "a.png").is_file()
     assert (desk / "all" / "annotations.json").is_file()
+    assert (desk / "measured" / "table.md").is_file()
 
 
 @pytest.mark.parametrize("readme", READMES)
