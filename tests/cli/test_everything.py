@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import kiridashi.models.everything  # noqa: F401  # its annotations need the real class
 from kiridashi.core.mask import Mask
 from kiridashi.data.pictures import read_picture
 from kiridashi.models.grid import GridSettings, segment_everything

@@ -46,3 +46,12 @@ def test_masks_of_another_size_are_refused() -> None:
 def test_provenance_cannot_be_changed_by_default() -> None:
     with pytest.raises(TypeError):
         result().provenance["method"] = "other"  # type: ignore[index]
+
+
+def test_what_is_doubtful_is_not_counted() -> None:
+    doubtful = (Segment(square(6, 6), 0.3, "a"),)
+    segments = Segments((10, 12), result().items, doubtful=doubtful)
+    assert len(segments) == 2
+    assert segments.union() == result().union()
+    with pytest.raises(InputError, match=r"\(10, 12\)"):
+        Segments((9, 9), (), doubtful=doubtful)

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from kiridashi.core.errors import InputError
+from kiridashi.core.errors import InputError, UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.segments import Segment, Segments, Verdict
 from kiridashi.report.folder import annotations_of, differences
 from kiridashi.report.lines import dump_line
-from kiridashi.report.records import Record
+from kiridashi.report.records import Record, label_counts
 
 
 def made() -> Record:
@@ -65,3 +65,28 @@ def test_differences_are_told_in_words() -> None:
         "the references differ",
         "seed was 0, now 1",
     ]
+
+
+def test_doubtful_objects_survive_the_line_and_are_no_annotations() -> None:
+    mask = Mask.from_array([[0, 1, 1], [0, 1, 0]])
+    doubtful = Segments((2, 3), (), None, {}, (Segment(mask, 0.25, "screw"),))
+    line = Record.of("a.png", "a", (0, 0), doubtful, 0.1).to_json()
+    again = Record.from_json(json.loads(dump_line(line)))
+    assert again.to_json() == line
+    assert [each["score"] for each in again.doubtful] == [0.25]
+    assert not again.found
+    assert annotations_of([again])["annotations"] == []
+    assert "doubtful" not in made().to_json()
+
+
+def test_numbers_of_categories_may_be_given() -> None:
+    document = annotations_of([made()], {"screw": 7, "nut": 3})
+    assert {each["name"]: each["id"] for each in document["categories"]} == {"screw": 7, "nut": 3}
+    assert [each["category_id"] for each in document["annotations"]] == [7]
+    with pytest.raises(UsageError, match="no category number"):
+        annotations_of([made()], {"nut": 3})
+
+
+def test_objects_are_counted_by_label() -> None:
+    failed = Record("b.png", "b", 0.0, error="cut short")
+    assert label_counts([failed, made(), made()]) == {"screw": 2}

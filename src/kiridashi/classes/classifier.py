@@ -270,7 +270,9 @@ class CosineClassifier:
 
     def _unit(self, what: str, embeddings: Embeddings) -> Tensor:
         """(N, D) float32 of unit length, checked."""
-        given = torch.as_tensor(embeddings, dtype=torch.float32)
+        # A copy: torch warns of arrays that may only be read, as a registry's are.
+        held = embeddings if isinstance(embeddings, Tensor) else np.array(embeddings, np.float32)
+        given = torch.as_tensor(held, dtype=torch.float32)
         if given.ndim != 2 or given.shape[1] != self.width:
             raise InputError(
                 f"{what}: expected embeddings (N, {self.width}), got {tuple(given.shape)}; all must come "

@@ -13,7 +13,9 @@ nothing.
 
 import hashlib
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kiridashi.classes.head import Head, load_head
 from kiridashi.core.errors import InputError, SizeMismatchError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
@@ -34,6 +37,8 @@ from kiridashi.models.promptable import PromptableModel
 POOLED = ((2, 0.7), (3, 1.0))
 # Part of the fingerprint: embeddings of different recipes must not be compared.
 RECIPE = "pooled trunk 1"
+# Written by `training.head.fit`.
+SHIPPED_HEAD = Path(__file__).parent / "weights" / "head.safetensors"
 
 
 class Embedder:
@@ -45,27 +50,34 @@ class Embedder:
     Args:
         model: that draws the masks; used when its trunk is a compact one.
         head: maps (N, D) pooled vectors to (N, D'), for a head that base training has learned; None: they
-            stay as they are.
+            stay as they are; "shipped": the package's own where there is one for this eye, else None.
 
     Attributes:
         eye: the model that looks.
-        head: as given, in eval mode.
+        head: in use, in eval mode; or None.
+
+    Raises:
+        InputError: the head was trained on what another eye sees.
     """
 
-    def __init__(self, model: PromptableModel, head: nn.Module | None = None) -> None:
+    def __init__(
+        self, model: PromptableModel, head: nn.Module | Literal["shipped"] | None = "shipped"
+    ) -> None:
         own = isinstance(model.net.vision_encoder.backbone, CompactTrunk)
         self.eye = model if own else load_model(DEFAULT_MODEL)
+        if isinstance(head, str):
+            head = self._shipped_head()
+        elif isinstance(head, Head):
+            head.check(self._digest(None), self._pooled_width)
         self.head = None if head is None else head.eval()
 
     @cached_property
     def width(self) -> int:
         """D, the length of an embedding."""
-        channels = self.eye.net.vision_encoder.backbone.channels
-        pooled = sum(int(channels[level]) for level, _ in POOLED)
         if self.head is None:
-            return pooled
+            return self._pooled_width
         with torch.inference_mode():
-            return int(self.head(torch.zeros(1, pooled)).shape[1])
+            return int(self.head(torch.zeros(1, self._pooled_width)).shape[1])
 
     @cached_property
     def fingerprint(self) -> str:
@@ -74,12 +86,28 @@ class Embedder:
         The recipe, the input settings, the trunk's weights and the head's; not the learned context, neck and
         decoder, so that a better decoder on the same trunk keeps a site's registry valid.
         """
+        return self._digest(self.head)
+
+    def _shipped_head(self) -> Head | None:
+        if not SHIPPED_HEAD.is_file():
+            return None
+        head = _read_head(SHIPPED_HEAD)
+        fits = head.width == self._pooled_width and head.facts.eye == self._digest(None)
+        return head if fits else None
+
+    @property
+    def _pooled_width(self) -> int:
+        channels = self.eye.net.vision_encoder.backbone.channels
+        return sum(int(channels[level]) for level, _ in POOLED)
+
+    def _digest(self, head: nn.Module | None) -> str:
+        """The fingerprint with a head; that of the eye itself with None."""
         card, trunk = self.eye.card, self.eye.net.vision_encoder.backbone
         parts = {f"trunk.{name}": tensor for name, tensor in trunk.state_dict().items()}
         weights = {name: tensor for name, tensor in parts.items() if not name.startswith("trunk.context.")}
-        if self.head is not None:
-            weights |= {f"head.{name}": tensor for name, tensor in self.head.state_dict().items()}
-        facts = f"{RECIPE} {POOLED} {card.image_size} {card.mean} {card.std} {self.head}"
+        if head is not None:
+            weights |= {f"head.{name}": tensor for name, tensor in head.state_dict().items()}
+        facts = f"{RECIPE} {POOLED} {card.image_size} {card.mean} {card.std} {head}"
         digest = hashlib.sha256(facts.encode())
         for name, tensor in sorted(weights.items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -123,6 +151,11 @@ class Embedder:
             InputError: the mask is empty.
         """
         return self.embed(picture, [mask])[0]
+
+
+@lru_cache(maxsize=1)
+def _read_head(path: Path) -> Head:
+    return load_head(path)
 
 
 def cell_shares(mask: Mask, grid: tuple[int, int] | torch.Size) -> Tensor:

@@ -75,7 +75,8 @@ class Head(nn.Module):
         """
         if width != self.width:
             raise InputError(
-                f"this head takes embeddings of width {self.width}, the model here gives {width}; {TRAIN_AGAIN}"
+                f"this head takes embeddings of width {self.width}, the model here gives {width}; "
+                f"{TRAIN_AGAIN}"
             )
         if eye != self.facts.eye:
             raise InputError(
@@ -153,5 +154,5 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()

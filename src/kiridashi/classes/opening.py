@@ -1,16 +1,30 @@
-"""From a registry's file and a model to what can be asked: the classifier, its thresholds and the detector."""
+"""From a registry's file and a model to what can be asked: classifier, thresholds and detector."""
 
 from pathlib import Path
+
+import numpy as np
 
 from kiridashi.classes.classifier import CosineClassifier
 from kiridashi.classes.detector import Detector, DetectorSettings
 from kiridashi.classes.embedding import Embedder
 from kiridashi.classes.head import load_head
 from kiridashi.classes.registry import Registry, RegistryState
-from kiridashi.core.errors import InputError, UsageError
+from kiridashi.classes.registry_file import open_registry
+from kiridashi.core.errors import UsageError
 from kiridashi.data.files import one_line
-from kiridashi.models.loading import load_model
+from kiridashi.models import loading
 from kiridashi.models.promptable import PromptableModel
+
+__all__ = [
+    "check_embedder",
+    "classifier_of",
+    "embedder_of",
+    "loaded",
+    "open_detector",
+    "open_or_create",
+    "open_registry",
+    "thresholds_of",
+]
 
 
 def open_detector(
@@ -54,21 +68,29 @@ def open_detector(
         raise
 
 
-def open_registry(path: str | Path, *, writable: bool = False, fingerprint: str | None = None) -> Registry:
-    """A registry that must be there already.
+def open_or_create(path: str | Path, embedder: Embedder, *, author: str | None = None) -> Registry:
+    """A registry to write to; where there is none yet, a new one of this embedder.
 
     Raises:
-        InputError: no such file, or a damaged one.
-        UsageError: made with another model than `fingerprint`, or it is to be written and cannot be.
+        InputError: there is something else, or a damaged registry.
+        UsageError: made with another model, or it cannot be written.
     """
     if not Path(path).exists():
-        raise InputError(
-            one_line(
-                f"{path}: no such file; `kiridashi classes add NAME --samples DIR --store FILE` makes a "
-                "registry of classes"
+        try:
+            return Registry.create(
+                path, embedder.eye.card.name, embedder.fingerprint, embedder.width, author=author
             )
-        )
-    return Registry.open(path, writable=writable, fingerprint=fingerprint)
+        except UsageError:
+            # Another process may have made it at the same moment.
+            if not Path(path).exists():
+                raise
+    registry = open_registry(path, writable=True)
+    try:
+        check_embedder(path, registry.state(), embedder)
+    except BaseException:
+        registry.close()
+        raise
+    return registry
 
 
 def loaded(model: PromptableModel | str) -> PromptableModel:
@@ -79,7 +101,7 @@ def loaded(model: PromptableModel | str) -> PromptableModel:
         ModelUnavailableError: its files are not here.
         InputError: its files are damaged.
     """
-    return load_model(model) if isinstance(model, str) else model
+    return loading.load_model(model) if isinstance(model, str) else model
 
 
 def embedder_of(model: PromptableModel, head: str | Path | None = None) -> Embedder:
@@ -122,9 +144,10 @@ def check_embedder(path: str | Path, state: RegistryState, embedder: Embedder) -
 def classifier_of(state: RegistryState) -> CosineClassifier:
     """The rows of all classes and the background of a state; empty for a registry without classes."""
     made = CosineClassifier(state.width)
+    # Copies: torch warns of arrays that are read-only, as those of a state are.
     for name, each in state.classes.items():
-        made = made.with_class(name, each.shots)
-    return made.with_background(state.background) if len(state.background) else made
+        made = made.with_class(name, np.array(each.shots))
+    return made.with_background(np.array(state.background)) if len(state.background) else made
 
 
 def thresholds_of(state: RegistryState) -> dict[str, float]:

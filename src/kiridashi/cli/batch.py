@@ -17,6 +17,7 @@ from kiridashi.report.folder import RunFolder
 from kiridashi.report.records import Record
 
 Strip = Callable[[Picture, Segments], Picture | None]
+Kept = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def run_batch(
     verb: str,
     strip: Strip = lambda _picture, _segments: None,
     display: Display | None = None,
+    kept: Kept = lambda: None,
 ) -> Outcome:
     """Do `work` on every target that has no result yet.
 
@@ -56,6 +58,7 @@ def run_batch(
         verb: what the bar calls the work.
         strip: from a picture and its result to the way there as one picture, if there is one.
         display: running, for the bar; None: one of its own.
+        kept: called after each picture whose result is in the folder.
 
     Raises:
         Interrupted: Ctrl-C; what is finished is in the folder.
@@ -71,7 +74,7 @@ def run_batch(
             shown.bar(verb, len(pending)) as step,
         ):
             for target in pending:
-                _one(folder, target, work, strip)
+                _one(folder, target, work, strip, kept)
                 done += 1
                 step()
     except KeyboardInterrupt as error:
@@ -82,7 +85,9 @@ def run_batch(
     return Outcome(records, failed, skipped, time.perf_counter() - started)
 
 
-def _one(folder: RunFolder, target: Target, work: Callable[[Picture], Segments], strip: Strip) -> None:
+def _one(
+    folder: RunFolder, target: Target, work: Callable[[Picture], Segments], strip: Strip, kept: Kept
+) -> None:
     started = time.perf_counter()
     try:
         picture = read_picture(target.path)
@@ -102,6 +107,7 @@ def _one(folder: RunFolder, target: Target, work: Callable[[Picture], Segments],
         folder.fail(target, one_line(reason), time.perf_counter() - started)
     else:
         folder.commit(target, picture, segments, seconds, way)
+        kept()
 
 
 def without_path(text: str, target: Target) -> str:

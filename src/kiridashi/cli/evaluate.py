@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from kiridashi.cli import options
-from kiridashi.cli.segment import Language
 
 
 def register(app: typer.Typer) -> None:
@@ -91,7 +90,7 @@ def cdfss(
     cache: options.Cache = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
-    language: Language = "en",
+    language: options.Language = "en",
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:

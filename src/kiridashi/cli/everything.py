@@ -1,7 +1,5 @@
 """`kiridashi everything`: all masks of some pictures."""
 
-from typing import Annotated
-
 import typer
 
 from kiridashi.cli import options
@@ -15,9 +13,7 @@ def register(app: typer.Typer) -> None:
 def everything(
     targets: options.Targets,
     out: options.OutFolder,
-    grid: Annotated[
-        int, typer.Option("--grid", metavar="N", min=1, max=128, help="Ask at N x N points.")
-    ] = 16,
+    grid: options.GridSide = 16,
     model: options.ModelName = "compact",
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,

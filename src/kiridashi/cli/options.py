@@ -38,6 +38,30 @@ DiffusionModel = Annotated[
         show_default=False,
     ),
 ]
+Store = Annotated[
+    Path,
+    typer.Option("--store", metavar="FILE", help="The registry of classes.", show_default=False),
+]
+RegistryModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="A model of `kiridashi models list`, or a model folder.  [default: the registry's own]",
+        show_default=False,
+    ),
+]
+Head = Annotated[
+    Path | None,
+    typer.Option(
+        "--head",
+        metavar="FILE",
+        help="The embedding head that the registry was made with, if any.",
+        show_default=False,
+    ),
+]
+Language = Annotated[str, typer.Option("--language", metavar="en|ja", help="Language of the report.")]
+GridSide = Annotated[int, typer.Option("--grid", metavar="N", min=1, max=128, help="Ask at N x N points.")]
 OutFolder = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Folder for the results.", show_default=False)
 ]

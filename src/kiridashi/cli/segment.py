@@ -7,8 +7,6 @@ import typer
 
 from kiridashi.cli import options
 
-Language = Annotated[str, typer.Option("--language", metavar="en|ja", help="Language of the report.")]
-
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -91,7 +89,7 @@ def segment(
     seed: options.Seed = 0,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
-    language: Language = "en",
+    language: options.Language = "en",
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from kiridashi.cli.batch import Outcome
 from kiridashi.cli.failures import ExitCode, tell
 from kiridashi.cli.progress import rate_text
-from kiridashi.report.records import bridge_counts
+from kiridashi.report.records import bridge_counts, label_counts
 
 # More names than this are in results.jsonl rather than on the screen.
 NAMED = 10
@@ -25,6 +25,7 @@ class Summary:
         outcome: what was done.
         learning: seconds for loading the model and learning from the references.
         files: what was written, by kind.
+        by_class: whether the objects are of classes that are to be told apart.
     """
 
     command: str
@@ -32,6 +33,7 @@ class Summary:
     outcome: Outcome
     learning: float
     files: Mapping[str, Path]
+    by_class: bool = False
 
     @property
     def exit_code(self) -> ExitCode:
@@ -49,6 +51,7 @@ class Summary:
             "present": sum(record.present is True for record in usable),
             "absent": sum(record.present is False for record in usable),
             "instances": sum(len(record.instances) for record in usable),
+            **(self._classes() if self.by_class else {}),
             **({"bridges": taken} if (taken := bridge_counts(usable)) else {}),
             "failed": [{"file": record.file, "error": record.error} for record in self.outcome.failed],
             "skipped": self.outcome.skipped,
@@ -70,12 +73,23 @@ class Summary:
             tell(f"and {len(failed) - NAMED} more; {self.files['results']} has them all", "not done")
         return self.exit_code
 
+    def _classes(self) -> dict[str, Any]:
+        usable = [record for record in self.outcome.records if record.error is None]
+        return {
+            "classes": label_counts(usable),
+            "doubtful": sum(len(record.doubtful) for record in usable),
+        }
+
     def _lines(self) -> list[str]:
         told = self.to_json()
         lines = [f"{_count(told['pictures'], 'picture')}: {', '.join(self._parts(told))}"]
         fresh = len(self.outcome.records) - self.outcome.skipped
         if fresh > 0 and self.outcome.seconds > 0:
             lines.append(f"{self.outcome.seconds:.1f} s, {rate_text(fresh / self.outcome.seconds)}")
+        if found := told.get("classes"):
+            named = [f"{name} {count}" for name, count in list(found.items())[:NAMED]]
+            more = [f"{len(found) - NAMED} more classes"] if len(found) > NAMED else []
+            lines.append(f"found: {', '.join([*named, *more])}")
         if taken := told.get("bridges"):
             lines.append(f"bridges taken: {', '.join(f'{name} {count}' for name, count in taken.items())}")
         kind = "report" if "report" in self.files else "overlays"
@@ -87,6 +101,8 @@ class Summary:
         if told["present"] or told["absent"]:
             parts += [f"present in {told['present']}", f"absent in {told['absent']}"]
         parts.append(_count(told["instances"], "object"))
+        if told.get("doubtful"):
+            parts.append(f"{told['doubtful']} doubtful")
         if told["skipped"]:
             parts.append(f"{told['skipped']} finished before")
         if told["failed"]:

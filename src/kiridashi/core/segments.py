@@ -44,15 +44,18 @@ class Segments(Sequence[Segment]):
         items: the found objects; all masks have `size`.
         verdict: presence of the object; None for methods that are not asked (e.g. everything).
         provenance: how the result came about (method, model, refinement ...), for reports.
+        doubtful: what may be an object and is not counted as one, each labelled with what it resembles
+            most; all masks have `size`.
     """
 
     size: tuple[int, int]
     items: tuple[Segment, ...] = ()
     verdict: Verdict | None = None
     provenance: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    doubtful: tuple[Segment, ...] = ()
 
     def __post_init__(self) -> None:
-        for segment in self.items:
+        for segment in (*self.items, *self.doubtful):
             if segment.mask.size != self.size:
                 raise InputError(f"a mask of size {segment.mask.size} in a result of size {self.size}")
 

@@ -5,7 +5,7 @@ and holds all that the other files are made of. `annotations.json` is rebuilt fr
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from kiridashi import __version__
 from kiridashi.core.adapters import coco
 from kiridashi.core.adapters.overlay import draw_overlay, mark_absent
 from kiridashi.core.errors import UsageError
-from kiridashi.core.picture import Picture
+from kiridashi.core.picture import Picture, Rgb
 from kiridashi.core.segments import Segments
 from kiridashi.data.atomic import write_json, write_text
 from kiridashi.data.lines import append_line, read_jsonl
@@ -25,6 +25,7 @@ from kiridashi.report.records import Record
 
 RUN, RESULTS, ANNOTATIONS, REPORT = "run.json", "results.jsonl", "annotations.json", "report.html"
 MASKS, OVERLAYS, TRANSITIONS = "masks", "overlays", "transitions"
+Drawing = Callable[[Picture, Segments], Rgb]
 _LEFT_OVER = re.compile(r"\.[0-9a-f]{16}(\.\w{1,15})?")
 
 
@@ -35,13 +36,23 @@ class RunFolder:
         path: the folder.
         records: the results so far by stem.
         with_masks: whether a mask picture is written for each target.
+        categories: number of each label in `annotations.json`; None: those found, from 1 on.
+        drawing: makes the overlay of a picture and its result.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any], with_masks: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: Mapping[str, Any],
+        with_masks: bool,
+        categories: Mapping[str, int] | None = None,
+        drawing: Drawing = draw_overlay,
+    ) -> None:
         self.path = path
         # Another version may give other results.
         self.settings = {"version": __version__, **settings}
         self.with_masks = with_masks
+        self.categories, self.drawing = categories, drawing
         self.records: dict[str, Record] = {}
 
     @classmethod
@@ -53,6 +64,8 @@ class RunFolder:
         resume: bool = False,
         overwrite: bool = False,
         with_masks: bool = True,
+        categories: Mapping[str, int] | None = None,
+        drawing: Drawing = draw_overlay,
     ) -> "RunFolder":
         """Begin a run in a folder, or go on with the one that is there.
 
@@ -62,6 +75,8 @@ class RunFolder:
             resume: go on with the run in the folder.
             overwrite: remove the results of the run in the folder first.
             with_masks: whether mask pictures belong to this run.
+            categories: number of every label that may come; None: those found, from 1 on.
+            drawing: makes the overlay of a picture and its result.
 
         Raises:
             UsageError: the folder holds results and neither is asked for, the settings to resume
@@ -69,7 +84,7 @@ class RunFolder:
         """
         if resume and overwrite:
             raise UsageError("--resume and --overwrite contradict each other; give one of them")
-        folder = cls(Path(path), settings, with_masks)
+        folder = cls(Path(path), settings, with_masks, categories, drawing)
         if folder.path.exists() and not folder.path.is_dir():
             raise UsageError(f"{folder.path}: --out names a folder, and this is a file")
         if folder._holds_results() and not (resume or overwrite):
@@ -130,7 +145,7 @@ class RunFolder:
             segments = Segments(segments.size, (), segments.verdict, segments.provenance)
         if self.with_masks:
             write_mask(self.mask_path(target.stem), segments.union())
-        drawn = mark_absent(picture) if absent else draw_overlay(picture, segments)
+        drawn = mark_absent(picture) if absent else self.drawing(picture, segments)
         write_picture(self.overlay_path(target.stem), drawn)
         if strip is not None:
             write_picture(self.strip_path(target.stem), strip.pixels)
@@ -155,7 +170,7 @@ class RunFolder:
         ordered = [self.records[stem] for stem in first]
         ordered += [record for stem, record in self.records.items() if stem not in asked]
         write_text(self.path / RESULTS, "".join(dump_line(record.to_json()) + "\n" for record in ordered))
-        write_json(self.path / ANNOTATIONS, annotations_of(ordered))
+        write_json(self.path / ANNOTATIONS, annotations_of(ordered, self.categories))
         return ordered
 
     def mask_path(self, stem: str) -> Path:
@@ -205,7 +220,7 @@ class RunFolder:
             raise UsageError(
                 f"{self.path} holds a run with other settings, which --resume would mix: "
                 f"{'; '.join(changed)}\n"
-                "give the same settings and references again, or name another --out"
+                "give the same settings again, or name another --out"
             )
         self.records = self._read_records()
 
@@ -246,10 +261,19 @@ def sweep(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def annotations_of(records: Sequence[Record]) -> dict[str, Any]:
-    """The COCO document of the records that have a result; a category a label."""
+def annotations_of(records: Sequence[Record], categories: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """The COCO document of the records that have a result; a category a label.
+
+    Args:
+        records: of pictures.
+        categories: number of every label; None: those found, from 1 on.
+
+    Raises:
+        UsageError: a label has no number.
+    """
     usable = [record for record in records if record.error is None]
-    numbers = coco.categories(each["label"] for record in usable for each in record.instances)
+    labels = (each["label"] for record in usable for each in record.instances)
+    numbers = coco.categories(labels) if categories is None else categories
     images: list[coco.Record] = []
     entries: list[coco.Record] = []
     for image_id, record in enumerate(usable, start=1):

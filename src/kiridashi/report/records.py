@@ -23,6 +23,12 @@ def bridge_counts(records: Iterable["Record"]) -> dict[str, int]:
     return dict(taken.most_common())
 
 
+def label_counts(records: Iterable["Record"]) -> dict[str, int]:
+    """How many objects of each label there are, the most frequent first; of those with a result."""
+    found = Counter(each["label"] for record in records if record.error is None for each in record.instances)
+    return dict(found.most_common())
+
+
 @dataclass(frozen=True, eq=False)
 class Record:
     """The result of one picture, or the reason why there is none.
@@ -39,6 +45,7 @@ class Record:
         instances: label, score, box (x0, y0, x1, y1), area and run-length mask of each object.
         provenance: how the result came about.
         error: why there is no result.
+        doubtful: as `instances`, of what may be an object and is not counted as one.
     """
 
     file: str
@@ -52,6 +59,7 @@ class Record:
     instances: tuple[Json, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     error: str | None = None
+    doubtful: tuple[Json, ...] = ()
 
     @property
     def verdict(self) -> str | None:
@@ -90,8 +98,9 @@ class Record:
             present=None if verdict is None else bool(verdict.present),
             score=_number(best if verdict is None else verdict.score),
             threshold=None if verdict is None else _number(verdict.threshold),
-            instances=tuple(_instance(segment) for segment in segments if not segment.mask.is_empty),
+            instances=_instances(segments),
             provenance=dict(segments.provenance),
+            doubtful=_instances(segments.doubtful),
         )
 
     def segments(self) -> Segments:
@@ -123,6 +132,7 @@ class Record:
             "width": width,
             "height": height,
             "provenance": dict(self.provenance),
+            **({"doubtful": list(self.doubtful)} if self.doubtful else {}),
             "bytes": self.stamp[0],
             "modified": self.stamp[1],
         }
@@ -148,9 +158,14 @@ class Record:
                 instances=tuple(line["instances"]),
                 provenance=dict(line["provenance"]),
                 error=line["error"],
+                doubtful=tuple(line.get("doubtful", ())),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"a line of results.jsonl is not one of ours ({error!r})") from error
+
+
+def _instances(segments: Iterable[Segment]) -> tuple[Json, ...]:
+    return tuple(_instance(segment) for segment in segments if not segment.mask.is_empty)
 
 
 def _instance(segment: Segment) -> Json:

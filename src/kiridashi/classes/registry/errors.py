@@ -34,6 +34,18 @@ _INPUT = {
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
+class ChangedMeanwhileError(UsageError):
+    """Another process has changed the registry since the caller looked."""
+
+    def __init__(self, path: Path, expected: int, found: int) -> None:
+        super().__init__(
+            one_line(
+                f"{path}: another process has changed the registry meanwhile (it is at event {found}, not "
+                f"{expected}); nothing was changed: repeat the command"
+            )
+        )
+
+
 @contextmanager
 def plain_errors(path: Path, wait_s: float) -> Iterator[None]:
     """Turn errors of the database inside the block into errors for the user.

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 from kiridashi.classes.registry import changes
 from kiridashi.classes.registry.blobs import read_picture_bytes
 from kiridashi.classes.registry.changes import Bundle, Draft
+from kiridashi.classes.registry.errors import ChangedMeanwhileError
 from kiridashi.classes.registry.events import Event, EventKind, Matrix, SampleKind
 from kiridashi.classes.registry.fold import apply, fold
 from kiridashi.classes.registry.rows import (
@@ -206,6 +207,7 @@ class Registry:
         threshold: float | None = None,
         author: str | None = None,
         reason: str = "",
+        after: int | None = None,
     ) -> Event:
         """Add a class.
 
@@ -217,14 +219,16 @@ class Registry:
             threshold: least score of an instance; None: the default counts.
             author: None: the user of this machine.
             reason: for the history.
+            after: id of the event that the caller took for the newest; None: whatever it is.
 
         Raises:
+            ChangedMeanwhileError: it is not the newest.
             UsageError: the name is taken or not allowed, no shot, or the registry cannot be written.
             InputError: a picture is too large, or an embedding is not finite.
         """
         bundle = Bundle(shots, validation, background)
         return self._change(
-            lambda state: changes.addition(state, name, bundle, threshold), author, reason, bundle
+            lambda state: changes.addition(state, name, bundle, threshold), author, reason, bundle, after
         )
 
     def add_shots(
@@ -237,11 +241,12 @@ class Registry:
         threshold: float | None = None,
         author: str | None = None,
         reason: str = "",
+        after: int | None = None,
     ) -> Event:
         """Add samples to a class: as `add`, but a threshold of None leaves it as it is."""
         bundle = Bundle(shots, validation, background)
         return self._change(
-            lambda state: changes.more_samples(state, name, bundle, threshold), author, reason, bundle
+            lambda state: changes.more_samples(state, name, bundle, threshold), author, reason, bundle, after
         )
 
     def add_background(
@@ -349,11 +354,20 @@ class Registry:
         with _named(self.path):
             fold(self.history())
 
-    def _change(self, change: Change, author: str | None, reason: str, bundle: Bundle | None = None) -> Event:
+    def _change(
+        self,
+        change: Change,
+        author: str | None,
+        reason: str,
+        bundle: Bundle | None = None,
+        after: int | None = None,
+    ) -> Event:
         packed = self._pack(bundle or Bundle())
         with self._lock:
             with self._store.writing() as connection:
                 before = self._newest(connection)
+                if after is not None and after != before.event:
+                    raise ChangedMeanwhileError(self.path, after, before.event)
                 draft = change(before)
                 if draft.samples:
                     _check_fingerprint(self.path, before, self._embeds)
@@ -361,9 +375,9 @@ class Registry:
                     author, reason, draft.model or before.model, draft.fingerprint or before.fingerprint
                 )
                 event = write_event(connection, draft, packed, signature)
-                after = self._after(connection, before, [event])
+                changed = self._after(connection, before, [event])
             # Only what is on the disk counts.
-            self._state = after
+            self._state = changed
         return event
 
     def _pack(self, bundle: Bundle) -> Packed:

@@ -3,6 +3,7 @@
 import colorsys
 import itertools
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,12 @@ def colours(count: int) -> list[Colour]:
     return list(itertools.islice(_endless_colours(), count))
 
 
+@cache
+def colour_of(number: int) -> Colour:
+    """The colour of a thing that has a number, 1 the first of the palette; always the same."""
+    return next(itertools.islice(_endless_colours(), max(number, 1) - 1, None))
+
+
 def _endless_colours() -> Iterator[Colour]:
     yield from PALETTE
     for step in itertools.count():
@@ -40,7 +47,13 @@ def _endless_colours() -> Iterator[Colour]:
         yield round(255 * red), round(255 * green), round(255 * blue)
 
 
-def draw_overlay(picture: Picture, segments: Segments, alpha: float = 0.45, line: int | None = None) -> Rgb:
+def draw_overlay(
+    picture: Picture,
+    segments: Segments,
+    alpha: float = 0.45,
+    line: int | None = None,
+    shades: Sequence[Colour] | None = None,
+) -> Rgb:
     """The picture with every object filled in its own colour and outlined, the best on top.
 
     The outline lies inside the object, with a thin shadow around it, so that it shows on any
@@ -51,6 +64,7 @@ def draw_overlay(picture: Picture, segments: Segments, alpha: float = 0.45, line
         segments: what was found in it.
         alpha: strength of the fill, 0..1.
         line: width of the outline in pixels; by the picture's size when None.
+        shades: a colour for each object; None: each another one.
 
     Returns:
         (H, W, 3) uint8.
@@ -63,12 +77,12 @@ def draw_overlay(picture: Picture, segments: Segments, alpha: float = 0.45, line
     if not 0 <= alpha <= 1:
         raise UsageError(f"the strength of the fill lies in 0..1, got {alpha}")
     canvas = picture.pixels.copy()
-    width = line if line is not None else max(1, round(max(picture.size) / 400))
-    pairs = list(zip(segments, colours(len(segments)), strict=True))
+    width = line if line is not None else line_width(picture.size)
+    pairs = list(zip(segments, colours(len(segments)) if shades is None else shades, strict=True))
     for segment, colour in reversed(pairs):
         if not segment.mask.is_empty:
             _fill(canvas, segment.mask, colour, alpha)
-            _outline(canvas, segment.mask, colour, width)
+            outline(canvas, segment.mask, colour, width)
     return canvas
 
 
@@ -107,8 +121,20 @@ def _fill(canvas: Rgb, mask: Mask, colour: Colour, alpha: float) -> None:
     part[mask.bitmap] = mixed.round().astype(np.uint8)
 
 
-def _outline(canvas: Rgb, mask: Mask, colour: Colour, width: int) -> None:
-    """A line just inside the edge of the mask, and a dark one of half its width just outside."""
+def line_width(size: tuple[int, int]) -> int:
+    """Width of an outline in a picture of (height, width) `size`, in pixels."""
+    return max(1, round(max(size) / 400))
+
+
+def outline(canvas: Rgb, mask: Mask, colour: Colour, width: int) -> None:
+    """Draw a line just inside the edge of a mask, and a dark one of half its width just outside.
+
+    Args:
+        canvas: (H, W, 3) uint8, drawn into.
+        mask: not empty, of the canvas's size.
+        colour: of the line.
+        width: of the line in pixels.
+    """
     import cv2
 
     reach = width + 1

@@ -38,35 +38,21 @@ class Timing:
     pictures: float
 
 
-@dataclass(frozen=True, eq=False)
-class Report:
-    """All that a report is made of.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Results:
+    """What every report on pictures is made of.
 
     Attributes:
-        references: what was shown.
-        negatives: what it is not.
         records: the result of every picture.
         overlays: from a stem to its overlay file.
-        method: name of the method.
         card: of the model.
-        plain: whether verdict, check and split were off.
-        seed: of the method.
         timing: of this run.
-        strips: from a stem to its transition strip, which need not be there.
-        transition: settings of the way from reference to picture, by the keys of the run's settings.
     """
 
-    references: Sequence[Reference]
-    negatives: Sequence[Negative]
     records: Sequence[Record]
     overlays: Callable[[str], Path]
-    method: str
     card: ModelCard
-    plain: bool
-    seed: int
     timing: Timing
-    strips: Callable[[str], Path] | None = None
-    transition: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def usable(self) -> list[Record]:
@@ -80,6 +66,29 @@ class Report:
         return [record for record in self.records if record.error is not None]
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Report(Results):
+    """All that a report on what references show is made of.
+
+    Attributes:
+        references: what was shown.
+        negatives: what it is not.
+        method: name of the method.
+        plain: whether verdict, check and split were off.
+        seed: of the method.
+        strips: from a stem to its transition strip, which need not be there.
+        transition: settings of the way from reference to picture, by the keys of the run's settings.
+    """
+
+    references: Sequence[Reference]
+    negatives: Sequence[Negative]
+    method: str
+    plain: bool
+    seed: int
+    strips: Callable[[str], Path] | None = None
+    transition: Mapping[str, Any] = field(default_factory=dict)
+
+
 def counts(report: Report, say: Messages) -> list[tuple[str, str]]:
     """The figures at the top: (figure, what it counts)."""
     usable = report.usable
@@ -88,8 +97,13 @@ def counts(report: Report, say: Messages) -> list[tuple[str, str]]:
         figures.append((f"{sum(record.present is True for record in usable):,}", say("present")))
         figures.append((f"{sum(record.present is False for record in usable):,}", say("absent")))
     figures.append((f"{sum(len(record.instances) for record in usable):,}", say("objects")))
-    if report.failed:
-        figures.append((f"{len(report.failed):,}", say("not_done")))
+    return figures + last_counts(report, say)
+
+
+def last_counts(results: Results, say: Messages) -> list[tuple[str, str]]:
+    """The figures that end every report's row: what failed, and how fast it was."""
+    usable, failed = results.usable, results.failed
+    figures = [(f"{len(failed):,}", say("not_done"))] if failed else []
     if usable:
         seconds = max(median(record.seconds for record in usable), 1e-4)
         rate = 1 / seconds
@@ -159,9 +173,9 @@ def bridge_name(name: str, say: Messages) -> str:
     return say(key) if say.has(key) else name
 
 
-def shortener(report: Report) -> Callable[[str], str]:
+def shortener(results: Results) -> Callable[[str], str]:
     """A function that leaves out the folder that all files have in common."""
-    folders = [str(Path(record.file).parent) for record in report.usable]
+    folders = [str(Path(record.file).parent) for record in results.usable]
     try:
         common = Path(os.path.commonpath(folders)) if folders else Path()
     except ValueError:  # relative and absolute paths, or several drives
@@ -170,13 +184,18 @@ def shortener(report: Report) -> Callable[[str], str]:
 
 
 def histogram(report: Report) -> dict[str, Any] | None:
-    """Bars of the scores in 0..1 with the share of the tallest, and the threshold; None for a few."""
+    """Bars of the pictures' scores with the median threshold; None for a few."""
     scores = [record.score for record in report.usable if record.score is not None]
+    limits = [record.threshold for record in report.usable if record.threshold is not None]
+    return bars_of(scores, median(limits) if limits else None)
+
+
+def bars_of(scores: Sequence[float], limit: float | None = None) -> dict[str, Any] | None:
+    """Bars of scores in 0..1 with the share of the tallest, and a threshold; None for a few."""
     if len(scores) < LEAST_SCORES:
         return None
     heights, _ = np.histogram(np.clip(scores, 0, 1), bins=BINS, range=(0, 1))
-    limits = [record.threshold for record in report.usable if record.threshold is not None]
-    threshold = float(np.clip(median(limits), 0, 1)) if limits else None
+    threshold = None if limit is None else float(np.clip(limit, 0, 1))
     bars = [
         {"x": index / BINS, "height": float(count / heights.max()), "count": int(count)}
         for index, count in enumerate(heights)
@@ -185,31 +204,25 @@ def histogram(report: Report) -> dict[str, Any] | None:
     return {"bars": bars, "threshold": threshold, "width": 1 / BINS}
 
 
-def times(report: Report, say: Messages) -> list[tuple[str, str]]:
-    """What took how long."""
-    seconds = [record.seconds for record in report.usable]
-    rows = [(say("learning"), report.timing.learning)]
+def times(results: Results, say: Messages, preparing: str = "learning") -> list[tuple[str, str]]:
+    """What took how long; `preparing` is the key of what came before the pictures."""
+    seconds = [record.seconds for record in results.usable]
+    rows = [(say(preparing), results.timing.learning)]
     if seconds:
         rows += [(say("per_picture"), median(seconds)), (say("slowest"), max(seconds))]
-    rows.append((say("this_run"), report.timing.pictures))
+    rows.append((say("this_run"), results.timing.pictures))
     return [(name, f"{value:.2f} s" if value < 100 else f"{value:,.0f} s") for name, value in rows]
 
 
 def provenance(report: Report, say: Messages) -> list[tuple[str, str]]:
     """Method, model, and every remark that the results carry; with counts where results differ."""
-    card = report.card
     rows = [
         (say("method"), report.method),
         (say("switches"), say("plain" if report.plain else "automatic")),
         (say("seed"), str(report.seed)),
         *((say(key.replace(" ", "_")), str(value)) for key, value in report.transition.items() if value),
-        (say("model"), f"{card.name}: {card.summary}"),
-        (say("parameters"), f"{card.parameters:,}" if card.parameters else "-"),
-        (say("licence"), card.licence),
-        (say("source"), card.source),
+        *model_rows(report.card, say),
     ]
-    if card.note:
-        rows.append((say("note"), card.note))
     remarks: dict[str, Counter[str]] = {}
     for record in report.usable:
         for key, value in record.provenance.items():
@@ -222,6 +235,17 @@ def provenance(report: Report, say: Messages) -> list[tuple[str, str]]:
         if key not in said
     ]
     return rows
+
+
+def model_rows(card: ModelCard, say: Messages) -> list[tuple[str, str]]:
+    """What the card says of the model."""
+    rows = [
+        (say("model"), f"{card.name}: {card.summary}"),
+        (say("parameters"), f"{card.parameters:,}" if card.parameters else "-"),
+        (say("licence"), card.licence),
+        (say("source"), card.source),
+    ]
+    return [*rows, (say("note"), card.note)] if card.note else rows
 
 
 def _values(values: Counter[str], say: Messages) -> str:

@@ -70,11 +70,18 @@ def style() -> "Markup":
 
 @cache
 def template(package: str, name: str) -> "Template":
-    """A template that lies in a package."""
-    from jinja2 import Environment, StrictUndefined
+    """A template that lies in a package; it may import the parts that lie in this one."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    def read(part: str) -> str:
+        return files(PACKAGE).joinpath(part).read_text(encoding="utf-8")
 
     source = files(package).joinpath(name).read_text(encoding="utf-8")
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(read),
     )
     return environment.from_string(source)
