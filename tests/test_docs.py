@@ -47,6 +47,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Image.fromarray(coins[row : row + 90, :140]).save(tmp_path / "mine" / "images" / f"{name}.jpg")
         found = (coins[row : row + 90, :140, 0] > 120).astype(np.uint8)
         Image.fromarray(found).save(tmp_path / "mine" / "masks" / f"{name}.png")
+    (tmp_path / "scratches").mkdir()
+    Image.fromarray(coins).save(tmp_path / "scratches" / "coin.jpg")
+    Image.fromarray(mask).save(tmp_path / "scratches" / "coin_mask.png")
     (tmp_path / "prompts.jsonl").write_text('{"id": "a", "image": "photo.jpg", "box": [10, 20, 200, 180]}\n')
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -63,6 +66,7 @@ def test_the_commands_run(readme: str, desk: Path) -> None:
     assert (desk / "cuts" / "masks" / "a.png").is_file()
     assert (desk / "all" / "annotations.json").is_file()
     assert (desk / "measured" / "table.md").is_file()
+    assert (desk / "detected" / "annotations.json").is_file()
 
 
 @pytest.mark.parametrize("readme", READMES)

@@ -13,6 +13,7 @@ from kiridashi.reference.transition.options import TransitionOptions
 QUICK = CavOptions(
     transition=TransitionOptions(frames=2, steps=2, rank=2, lora_steps=2),
     alignment=AlignmentOptions(steps=2, loss_size=32, copies=2),
+    margin=0.05,
 )
 
 

@@ -18,6 +18,7 @@ from kiridashi.core.reference import Negative, Reference
 from kiridashi.core.segments import Segments
 from kiridashi.models.promptable import PromptableModel
 from kiridashi.reference.cav import Cav, CavOptions, method, pseudo_masks, pseudo_video
+from kiridashi.reference.cav.bridges import Bridge
 from kiridashi.reference.cav.pseudo_masks import PseudoMasks
 from kiridashi.reference.cav.pseudo_video import MOST_REFERENCES, show_references
 from kiridashi.reference.concat import Concat
@@ -282,6 +283,25 @@ def test_the_plain_pair_decides_whether_the_object_is_there(model: PromptableMod
         assert verdict is not None
         scores.append(verdict.score)
     assert scores == [scores[0]] * 3
+
+
+@pytest.mark.parametrize(("cycle", "tried"), [(0.75, ["none"]), (0.65, ["none", "dbst", "both"])])
+def test_no_other_bridge_is_tried_where_none_could_win(
+    model: PromptableModel, quick: Quick, monkeypatch: pytest.MonkeyPatch, cycle: float, tried: list[str]
+) -> None:
+    crossed: list[str] = []
+    real = Cav._cross
+
+    def cross(self: Cav, bridge: Bridge, picture: Picture) -> Any:
+        crossed.append(bridge.name)
+        return real(self, bridge, picture)
+
+    monkeypatch.setattr(Cav, "_cross", cross)
+    monkeypatch.setattr(method, "cycle_iou", lambda *_: cycle)
+    cav = Cav(model, options=quick("dbst", "both", "none", margin=0.3)).fit([scene(0, SIZE)])
+    found = cav.predict(scene(1, SIZE).picture)
+    assert crossed == tried
+    assert found.provenance["bridge"] == "none"
 
 
 @pytest.mark.parametrize("order", [("none", "dbst", "both"), ("both", "none", "affine", "dbst")])

@@ -80,7 +80,7 @@ def test_without_a_tuned_neck_there_is_none(
 def test_other_options_and_another_model_are_refused(
     path: Path, model: PromptableModel, options: CavOptions
 ) -> None:
-    for other in (replace(options, margin=0.3), options.seeded(5), replace(options, bridges=("ttga",))):
+    for other in (replace(options, margin=0.2), options.seeded(5), replace(options, bridges=("ttga",))):
         with pytest.raises(InputError, match="same options"):
             state.load(path, NAME, model, other)
     elsewhere = PromptableModel(model.net, replace(model.card, name="another"))

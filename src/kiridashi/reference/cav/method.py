@@ -235,7 +235,12 @@ class Cav:
         bridges = [BRIDGES[self.bridge_]] if self.bridge_ else self._bridges()
         if len(bridges) == 1:
             return Crossing(bridges[0], self._cross(bridges[0], picture))
-        crossings = {bridge.name: self._judged(bridge, picture) for bridge in bridges}
+        crossings: dict[str, Crossing] = {}
+        for bridge in sorted(bridges, key=lambda one: one.name != PLAIN):
+            crossings[bridge.name] = crossing = self._judged(bridge, picture)
+            if bridge.name == PLAIN and (crossing.cycle or 0.0) + self.options.margin > 1:
+                # No other bridge can beat it by the margin, and each would cost seconds.
+                return crossing
         cycles = {name: one.cycle or 0.0 for name, one in crossings.items()}
         return crossings[choose(cycles, self.options.margin)]
 

@@ -27,7 +27,8 @@ class CavOptions:
         prompt_share: of the frames, from the reference on, that get a pseudo mask; CAV-SAM: the first half.
         video_uses_tuned_neck: run the whole video on the tuned neck, not the pseudo masks only. The
             paper does not say which; off, because the decoder never met that neck.
-        margin: how much better than the plain pair's a bridge's cycle IoU must be to be taken, 0..1.
+        margin: how much better than the plain pair's a bridge's cycle IoU must be to be taken, 0..1. On
+            pairs of training pictures, the least at which no answer got clearly worse than the plain pair's.
         label: what the object is called, for diffusion models that read text.
         cache: folder of what was learned of references and pictures; None: nothing is kept.
     """
@@ -38,7 +39,7 @@ class CavOptions:
     prompt: PromptKind = "mask"
     prompt_share: float = 0.5
     video_uses_tuned_neck: bool = False
-    margin: float = 0.05
+    margin: float = 0.3
     label: str = ""
     cache: Path | None = None
 
