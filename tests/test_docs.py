@@ -1,5 +1,6 @@
 """What the README tells a newcomer to type is typed here, in both languages."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -16,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.ja.md")
 # These need a network, or files that no newcomer has yet.
 NOT_HERE = ("...", "kiridashi demo", "kiridashi doctor")
+
+
+TUTORIAL = "docs/tutorials/catalogue-to-shop-floor.md"
 
 
 def blocks(readme: str, language: str) -> list[str]:
@@ -76,8 +80,24 @@ def test_the_python_example_runs(readme: str, desk: Path, capsys: pytest.Capture
     assert "Verdict(present=" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", [*READMES, "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KIRIDASHI_CACHE", str(tmp_path / "cache"))
+    (code,) = blocks(TUTORIAL, "python")
+    exec(compile(code, TUTORIAL, "exec"), {})
+    for line in commands(TUTORIAL):
+        assert main(shlex.split(line)[1:]) == 0, line
+    assert (tmp_path / "bridge" / "transitions" / "one.jpg").is_file()
+    for method, least in {"prototype": 12, "concat": 5, "cav": 5}.items():
+        found = json.loads((tmp_path / method / "annotations.json").read_text())["annotations"]
+        assert len(found) >= least, method
+
+
+PAGES = [str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")]
+
+
+@pytest.mark.parametrize("page", [*READMES, "ARCHITECTURE.md", "CONTRIBUTING.md", *sorted(PAGES)])
 def test_links_to_files_lead_somewhere(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
-    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target]
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+    text, folder = (ROOT / page).read_text(encoding="utf-8"), (ROOT / page).parent
+    targets = [target for target in re.findall(r"\]\(([^)#]+)[)#]", text) if "://" not in target]
+    assert [target for target in targets if not (folder / target).exists()] == []
