@@ -39,6 +39,11 @@ class Backend(Protocol):
         """Ends of the names of the layers that get a LoRA."""
         ...
 
+    @property
+    def threads(self) -> int | None:
+        """More threads than this make it slower; None: it gains by each."""
+        ...
+
     def to_latent(self, picture: Picture) -> Tensor:
         """(1, C, H, W) float32 of a picture squeezed to the model's square."""
         ...

@@ -16,6 +16,7 @@ from kiridashi.reference.transition.diffusion import denoise
 from kiridashi.reference.transition.interpolation import between_noises, lerp, lerp_states
 from kiridashi.reference.transition.lora import Adapter, adapted
 from kiridashi.reference.transition.options import TransitionOptions
+from kiridashi.reference.transition.threads import at_most
 
 # Told (steps done, steps in all) of one pair.
 Progress = Callable[[int, int], None]
@@ -57,10 +58,11 @@ class Dbst:
             UsageError: the cache folder cannot be written, or a LoRA's training runs away.
         """
         tick = _Ticker(2 * self._anchors.cost + self._options.frames * self._options.steps, self._progress)
-        start = self._anchors.anchor(reference, self._label, tick)
-        end = self._anchors.anchor(target, self._target_label, tick)
-        with self._layers() as layers:
-            pictures = [self._frame(layers, start, end, alpha, tick) for alpha in self._options.alphas()]
+        with at_most(self._backend.threads):
+            start = self._anchors.anchor(reference, self._label, tick)
+            end = self._anchors.anchor(target, self._target_label, tick)
+            with self._layers() as layers:
+                pictures = [self._frame(layers, start, end, alpha, tick) for alpha in self._options.alphas()]
         return [
             Picture(resized(picture.pixels, target.size), f"{self.name} {alpha:.3f}")
             for picture, alpha in zip(pictures, self._options.alphas(), strict=True)

@@ -42,6 +42,7 @@ class StableDiffusionBackend:
     """
 
     lora_targets = ATTENTION
+    threads = None
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name, self._folder = name, folder
