@@ -23,8 +23,8 @@ from kiridashi.core.reference import Reference
 from kiridashi.evaluate.metrics import overlap
 from kiridashi.models.loading import load_model
 from kiridashi.models.promptable import PromptableModel
+from kiridashi.models.sharpening import FILTER_CELLS, sharpen
 from kiridashi.reference.prototype import Prototype
-from kiridashi.reference.sharpen import FILTER_CELLS, sharpen
 from training.prior.sites import IGNORE, Site, SiteMaker
 
 PICTURES = 4

@@ -16,12 +16,12 @@ from kiridashi.core.segments import Segments
 from kiridashi.models.catalogue import DEFAULT_MODEL
 from kiridashi.models.loading import load_model
 from kiridashi.models.promptable import PromptableModel
+from kiridashi.models.sharpening import sharpen
 from kiridashi.reference.instances import LABEL, ObjectSize, split_instances, whole_object
 from kiridashi.reference.presence import calibrate, judge
 from kiridashi.reference.prior.estimator import PriorEstimator
 from kiridashi.reference.prior.evidence import Example, View, look
 from kiridashi.reference.saving import load_state, save_state
-from kiridashi.reference.sharpen import sharpen
 
 NAME = "prototype"
 # Refitting without one reference at a time is worth its cost for this many at most.

@@ -15,6 +15,7 @@ Json = dict[str, Any]
 # Remarks of the `cav` methods.
 BRIDGE, CYCLE = "bridge", "cycle IoU"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_NO_DETAILS: Mapping[str, Any] = MappingProxyType({})
 
 
 def bridge_counts(records: Iterable["Record"]) -> dict[str, int]:
@@ -46,6 +47,7 @@ class Record:
         provenance: how the result came about.
         error: why there is no result.
         doubtful: as `instances`, of what may be an object and is not counted as one.
+        details: what else a verb keeps of the picture, as plain JSON types.
     """
 
     file: str
@@ -60,6 +62,7 @@ class Record:
     provenance: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     error: str | None = None
     doubtful: tuple[Json, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=lambda: _NO_DETAILS)
 
     @property
     def verdict(self) -> str | None:
@@ -133,6 +136,7 @@ class Record:
             "height": height,
             "provenance": dict(self.provenance),
             **({"doubtful": list(self.doubtful)} if self.doubtful else {}),
+            **({"details": dict(self.details)} if self.details else {}),
             "bytes": self.stamp[0],
             "modified": self.stamp[1],
         }
@@ -159,6 +163,7 @@ class Record:
                 provenance=dict(line["provenance"]),
                 error=line["error"],
                 doubtful=tuple(line.get("doubtful", ())),
+                details=dict(line.get("details", {})),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"a line of results.jsonl is not one of ours ({error!r})") from error

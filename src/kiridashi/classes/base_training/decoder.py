@@ -19,15 +19,15 @@ from kiridashi.classes.base_training.coco_set import InstanceSet, Sample
 from kiridashi.classes.base_training.gathering import LEAST_AREA, Progress
 from kiridashi.classes.base_training.mask_loss import mask_loss
 from kiridashi.classes.base_training.options import BaseOptions
-from kiridashi.classes.base_training.resuming import Resuming
 from kiridashi.classes.base_training.sampling import BACKGROUND, draw_points
-from kiridashi.classes.base_training.tensors import read_tensors
 from kiridashi.core.errors import UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.prompt import Prompt
 from kiridashi.data.atomic import write_bytes
+from kiridashi.data.tensors import read_tensors
 from kiridashi.models.preprocess import to_input
 from kiridashi.models.promptable import Features, PromptableModel
+from kiridashi.models.resuming import Resuming
 
 # Points on objects in a step; one picture a step.
 POINTS = 16

@@ -18,12 +18,12 @@ from torch import Tensor
 from kiridashi.classes.base_training.coco_set import InstanceSet, Sample
 from kiridashi.classes.base_training.options import BaseOptions
 from kiridashi.classes.base_training.sampling import BACKGROUND, draw_points
-from kiridashi.classes.base_training.tensors import read_tensors
 from kiridashi.classes.embedding import Embedder
 from kiridashi.core.errors import InputError
 from kiridashi.core.mask import Mask
 from kiridashi.core.prompt import Prompt
 from kiridashi.data.atomic import write_bytes
+from kiridashi.data.tensors import read_tensors
 from kiridashi.models.promptable import PromptableModel
 
 Progress = Callable[[str, int, int], None]

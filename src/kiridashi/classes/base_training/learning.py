@@ -18,11 +18,11 @@ from torch.nn import functional as F
 from kiridashi.classes.base_training.few_shot import SHOTS, accuracies, draw_episodes
 from kiridashi.classes.base_training.gathering import Gathered, Progress
 from kiridashi.classes.base_training.options import BaseOptions
-from kiridashi.classes.base_training.resuming import Resuming
 from kiridashi.classes.base_training.sampling import BACKGROUND
 from kiridashi.classes.classifier import SCALE
 from kiridashi.classes.head import Head
 from kiridashi.core.errors import UsageError
+from kiridashi.models.resuming import Resuming
 
 PROTOTYPES = 8
 DRAWS = 20

@@ -13,12 +13,13 @@ class Messages:
 
     Args:
         language: one of `LANGUAGES`.
-        package: whose `messages.toml` holds the texts.
+        packages: whose `messages.toml` hold the texts; a later one's take the place of an earlier one's.
     """
 
-    def __init__(self, language: str, package: str = PACKAGE) -> None:
+    def __init__(self, language: str, *packages: str) -> None:
         self.language = language
-        self._texts = {key: each[language] for key, each in _table(package).items()}
+        tables = [_table(package) for package in packages or (PACKAGE,)]
+        self._texts = {key: each[language] for table in tables for key, each in table.items()}
 
     def __call__(self, key: str, **values: object) -> str:
         """The text of a key, filled in; whole numbers get their thousands separated."""
