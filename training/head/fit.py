@@ -21,7 +21,8 @@ from training.head.stamps import StampScenes
 SCENES, ASIDE_SCENES, PHOTOGRAPHS = 1400, 450, 900
 # As many steps as serve kinds of things; more of them serve cut-outs alone (500 cost kinds half a point).
 OPTIONS = BaseOptions(points=0, steps=200, check_every=200, learning_rate=2e-4, share=0.7)
-LEAST_OBJECTS = 12
+# Five shots and two to ask about.
+LEAST_OBJECTS = 7
 LEAST_GAIN = 0.005
 
 

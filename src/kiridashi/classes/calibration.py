@@ -7,6 +7,7 @@ Nothing of the other classes enters, so that adding a class moves no other class
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -41,7 +42,9 @@ def calibrate(shots: Embeddings) -> float:
     Raises:
         InputError: no shots.
     """
-    unit = F.normalize(torch.as_tensor(shots, dtype=torch.float32), dim=-1)
+    # A copy: torch warns of arrays that may only be read, as a registry's are.
+    held = shots if isinstance(shots, Tensor) else np.array(shots, np.float32)
+    unit = F.normalize(torch.as_tensor(held, dtype=torch.float32), dim=-1)
     if unit.ndim != 2 or not len(unit):
         raise InputError(f"calibration needs (K, D) shots, K from 1 on, got shape {tuple(unit.shape)}")
     count = len(unit)

@@ -88,6 +88,18 @@ class Embedder:
         """
         return self._digest(self.head)
 
+    @property
+    def model_name(self) -> str:
+        """What a registry calls the model that looks; a folder by its whole path, to be found later."""
+        card = self.eye.card
+        return str(Path(card.place).absolute()) if card.kind == "folder" else card.name
+
+    @property
+    def head_file(self) -> Path | None:
+        """The file that the user's head was read from; None: no head, or the package's own."""
+        file = self.head.file if isinstance(self.head, Head) else None
+        return None if file == SHIPPED_HEAD else file
+
     def _shipped_head(self) -> Head | None:
         if not SHIPPED_HEAD.is_file():
             return None

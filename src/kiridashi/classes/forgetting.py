@@ -36,12 +36,15 @@ class ClassRecall:
         samples: held aside, after the change.
         before: recall 0..1; None for a new class, or without samples.
         after: recall 0..1; None without samples.
+        mistaken: (class, number) that its samples are taken for after the change where that is wrong, most
+            first; None: they count as unknown.
     """
 
     name: str
     samples: int
     before: float | None
     after: float | None
+    mistaken: tuple[tuple[str | None, int], ...] = ()
 
     @property
     def drop(self) -> float:
@@ -108,7 +111,13 @@ class Forgetting:
             "after": self.after,
             "drop": self.drop,
             "classes": [
-                {"name": one.name, "samples": one.samples, "before": one.before, "after": one.after}
+                {
+                    "name": one.name,
+                    "samples": one.samples,
+                    "before": one.before,
+                    "after": one.after,
+                    "mistaken": [{"taken_for": named, "count": count} for named, count in one.mistaken],
+                }
                 for one in self.classes
             ],
             "thefts": [{"victim": one.victim, "thief": one.thief, "count": one.count} for one in self.thefts],
@@ -140,6 +149,7 @@ def compare(before: RegistryState, after: RegistryState) -> Forgetting:
                 len(now[name]),
                 None if was is None else _share(answers_then, was),
                 _share(now[name], name),
+                tuple(Counter(named for named in now[name] if named != name).most_common()),
             )
         )
         lost = Counter(

@@ -46,11 +46,15 @@ class Head(nn.Module):
         width: D.
         facts: which eye it belongs to.
         hidden: width between the two linear layers.
+
+    Attributes:
+        file: that it was read from; None: it was made here.
     """
 
     def __init__(self, width: int, facts: HeadFacts, hidden: int = HIDDEN) -> None:
         super().__init__()
         self.width, self.hidden, self.facts = width, hidden, facts
+        self.file: Path | None = None
         self.norm = nn.LayerNorm(width)
         self.widen = nn.Linear(width, hidden)
         self.narrow = nn.Linear(hidden, width)
@@ -123,11 +127,13 @@ class Head(nn.Module):
         except (OSError, SafetensorError) as error:
             raise InputError(f"{path}: not a head file ({error}); run base training again") from error
         try:
-            return cls._from(json.loads(described), tensors)
+            head = cls._from(json.loads(described), tensors)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(
                 f"{path}: damaged, or not a head of this version ({error}); run base training again"
             ) from error
+        head.file = Path(path).absolute()
+        return head
 
     @classmethod
     def _from(cls, facts: dict[str, Any], tensors: dict[str, Tensor]) -> Self:

@@ -1,5 +1,6 @@
 """From a registry's file and a model to what can be asked: classifier, thresholds and detector."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = [
     "classifier_of",
     "embedder_of",
     "loaded",
+    "model_of",
     "open_detector",
     "open_or_create",
     "open_registry",
@@ -59,8 +61,8 @@ def open_detector(
             raise UsageError(
                 one_line(f"{path}: no class is registered; add one with `kiridashi classes add NAME`")
             )
-        chosen = loaded(state.model if model is None else model)
-        embedder = embedder_of(chosen, head)
+        chosen = model_of(path, state, model)
+        embedder = embedder_of(chosen, head, state.fingerprint)
         check_embedder(path, state, embedder)
         return registry, Detector(chosen, classifier_of(state), thresholds_of(state), settings, embedder)
     except BaseException:
@@ -78,7 +80,12 @@ def open_or_create(path: str | Path, embedder: Embedder, *, author: str | None =
     if not Path(path).exists():
         try:
             return Registry.create(
-                path, embedder.eye.card.name, embedder.fingerprint, embedder.width, author=author
+                path,
+                embedder.model_name,
+                embedder.fingerprint,
+                embedder.width,
+                head=None if embedder.head_file is None else str(embedder.head_file),
+                author=author,
             )
         except UsageError:
             # Another process may have made it at the same moment.
@@ -104,22 +111,49 @@ def loaded(model: PromptableModel | str) -> PromptableModel:
     return loading.load_model(model) if isinstance(model, str) else model
 
 
-def embedder_of(model: PromptableModel, head: str | Path | None = None) -> Embedder:
+def model_of(
+    path: str | Path, state: RegistryState, model: PromptableModel | str | None = None
+) -> PromptableModel:
+    """The model that is asked for, or else the one that a registry was made with.
+
+    Raises:
+        UsageError: no such name, or the registry's own model lies elsewhere now.
+        ModelUnavailableError: its files are not here.
+        InputError: its files are damaged.
+    """
+    if model is not None:
+        return loaded(model)
+    try:
+        return loaded(state.model)
+    except UsageError as error:
+        raise UsageError(
+            one_line(
+                f"{path}: its classes were made with model {state.model}, which is not there; name the place "
+                "where it is now with --model"
+            )
+        ) from error
+
+
+def embedder_of(
+    model: PromptableModel, head: str | Path | None = None, wanted: str | None = None
+) -> Embedder:
     """What makes a model's embeddings.
 
     Args:
         model: that draws the masks.
-        head: file of the learned head; None: without one.
+        head: file of the learned head; None: the package's own, if it has one for this model.
+        wanted: fingerprint of a registry. One from before the package had a head goes on without.
 
     Raises:
         InputError: the head is damaged or of another model.
     """
-    plain = Embedder(model)
-    if head is None:
-        return plain
-    learned = load_head(head)
-    learned.check(plain.fingerprint, plain.width)
-    return Embedder(model, learned)
+    if head is not None:
+        return Embedder(model, load_head(head))
+    embedder = Embedder(model)
+    if wanted in (None, embedder.fingerprint) or embedder.head is None:
+        return embedder
+    plain = Embedder(model, None)
+    return plain if plain.fingerprint == wanted else embedder
 
 
 def check_embedder(path: str | Path, state: RegistryState, embedder: Embedder) -> None:
@@ -130,15 +164,31 @@ def check_embedder(path: str | Path, state: RegistryState, embedder: Embedder) -
     """
     if embedder.fingerprint == state.fingerprint:
         return
-    # The name alone may be the same: a head or other weights make other embeddings too.
-    raise UsageError(
-        one_line(
-            f"{path}: its classes were made with model {state.model!r} (embeddings "
-            f"{state.fingerprint[:12]}), not with {embedder.eye.card.name!r} as it is here "
-            f"({embedder.fingerprint[:12]}); use that model and head, or embed the stored samples anew: "
-            f"kiridashi classes rebuild --store {path}"
+    given, anew = embedder.head_file, f"kiridashi classes rebuild --store {shlex.quote(str(path))}"
+    if state.head is not None and given is None:
+        why = (
+            f"its classes were made with the embedding head {state.head}; name it: "
+            f"--head {shlex.quote(state.head)}; or embed the stored samples anew without it: {anew}"
         )
-    )
+    elif state.head is not None:
+        why = (
+            f"its classes were made with the embedding head {state.head} (embeddings "
+            f"{state.fingerprint[:12]}), not with {given} as it is now ({embedder.fingerprint[:12]}); use "
+            f"that one, or embed the stored samples anew: {anew} --head {shlex.quote(str(given))}"
+        )
+    elif given is not None:
+        why = (
+            "its classes were made without an embedding head; leave --head out, or embed the stored samples "
+            f"anew with it: {anew} --head {shlex.quote(str(given))}"
+        )
+    else:
+        # The name alone may be the same: other weights make other embeddings too.
+        why = (
+            f"its classes were made with model {state.model!r} (embeddings {state.fingerprint[:12]}), not "
+            f"with {embedder.model_name!r} as it is here ({embedder.fingerprint[:12]}); use that model, "
+            f"or embed the stored samples anew: {anew}"
+        )
+    raise UsageError(one_line(f"{path}: {why}"))
 
 
 def classifier_of(state: RegistryState) -> CosineClassifier:

@@ -68,10 +68,11 @@ def rebuild(
     if fail_on_drop is not None and forgetting.drop > fail_on_drop:
         return Rebuilt(None, len(vectors), after, forgetting)
     event = registry.rebuild(
-        embedder.eye.card.name,
+        embedder.model_name,
         embedder.fingerprint,
         vectors,
         thresholds={name: each.threshold for name, each in after.classes.items()},
+        head=after.head,
         author=author,
         reason=reason,
     )
@@ -100,9 +101,10 @@ def _proposed(state: RegistryState, embedder: Embedder, vectors: dict[int, Matri
     return replace(
         state,
         classes=MappingProxyType(classes),
-        model=embedder.eye.card.name,
+        model=embedder.model_name,
         fingerprint=embedder.fingerprint,
         width=embedder.width,
+        head=None if embedder.head_file is None else str(embedder.head_file),
         event=state.event + 1,
         background_chunks=tuple(
             (keys, rows(tuple(key.id for key in keys))) for keys, _ in state.background_chunks

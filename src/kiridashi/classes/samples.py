@@ -81,7 +81,7 @@ def gather(path: Path, label: str | None, *, unmarked: bool = False) -> Gathered
     """All samples of a place.
 
     Args:
-        path: a folder, or a COCO or LabelMe file.
+        path: a folder, a COCO or LabelMe file, or a single picture with its mask beside it.
         label: only objects that an annotation file gives this name (case does not count); None: all. Mask
             pictures have no names and are always taken.
         unmarked: whether a picture without a mask is of use, as background is.
@@ -125,9 +125,14 @@ def find(path: Path, label: str | None = None, *, unmarked: bool = False) -> Ite
         yield from _in_folder(path, label, unmarked)
     elif path.suffix.lower() == ".json":
         yield from _in_file(path, label)
+    elif path.suffix.lower() in PICTURE_SUFFIXES:
+        yield from _guarded(path, partial(_of_picture, path, label, unmarked))
     else:
         raise InputError(
-            one_line(f"{path}: expected a folder of pictures with masks, or a COCO or LabelMe file (.json)")
+            one_line(
+                f"{path}: expected a picture with its mask beside it, a folder of such, or a COCO or LabelMe "
+                "file (.json)"
+            )
         )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kiridashi import __version__
-from kiridashi.cli import classes, cut, demo, detect, doctor, evaluate, everything, models, segment
+from kiridashi.cli import classes, cut, demo, detect, doctor, evaluate, everything, localize, models, segment
 from kiridashi.cli.failures import DEBUG_VARIABLE, ExitCode, Interrupted, tell, wants_debug
 from kiridashi.cli.suggest import nearest
 from kiridashi.core.errors import KiridashiError
@@ -52,6 +52,7 @@ cut.register(app)
 everything.register(app)
 detect.register(app)
 classes.register(app)
+localize.register(app)
 evaluate.register(app)
 models.register(app)
 doctor.register(app)

@@ -87,7 +87,6 @@ def _classes() -> None:
 
 def add(
     name: Name,
-    samples: Annotated[Path, typer.Option("--samples", metavar="DIR", help=SAMPLES, show_default=False)],
     store: Annotated[
         Path,
         typer.Option(
@@ -97,6 +96,9 @@ def add(
             show_default=False,
         ),
     ],
+    samples: Annotated[
+        Path | None, typer.Option("--samples", metavar="DIR", help=SAMPLES, show_default=False)
+    ] = None,
     background: Background = None,
     validation: Annotated[
         Path | None,
@@ -111,7 +113,7 @@ def add(
         bool, typer.Option("--all-shots", help="Hold no sample aside: learn from all of them.")
     ] = False,
     more: Annotated[
-        bool, typer.Option("--more", help="Add to the samples of a class that is there.")
+        bool, typer.Option("--more", help="Add samples, or only --background, to a class that is there.")
     ] = False,
     label: Label = None,
     fail_on_drop: FailOnDrop = None,

@@ -1,14 +1,15 @@
 """The work of `kiridashi classes add`."""
 
+import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kiridashi.cli.classes_told import Told, count, forgetting_lines, refusal, way_back
 from kiridashi.cli.progress import Display
-from kiridashi.core.errors import UsageError
+from kiridashi.core.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from kiridashi.classes.adding import Added, Batch
@@ -27,7 +28,7 @@ class AddJob:
     """What the user asks of `classes add`; see its options."""
 
     name: str
-    samples: Path
+    samples: Path | None
     store: Path
     background: Path | None = None
     validation: Path | None = None
@@ -54,21 +55,27 @@ class AddJob:
             raise UsageError(
                 "--validation and --all-shots exclude one another: its samples would be held aside"
             )
+        if self.samples is None and not (self.more and (self.background or self.validation)):
+            raise UsageError(
+                "name the samples with --samples DIR; only --more does without, with --background DIR or "
+                "--validation DIR"
+            )
         with Display(quiet=self.quiet) as display:
             state = self._look()
             with display.waiting("reading the samples"):
-                shown, aside, background = self._gather()
+                given, shared = self._sort_out(state, self._gather())
             with display.waiting("loading the model"):
                 model, embedder = self._model(state)
             began = time.perf_counter()
-            batch = self._embed(display, model, embedder, (shown, aside, background))
+            batch = self._embed(display, model, embedder, given)
             embedding = time.perf_counter() - began
             with self._registry(embedder) as registry:
                 added = self._add(registry, batch)
                 committing = time.perf_counter() - began - embedding
-        left_out = [*shown.unusable, *aside.unusable, *background.unusable]
+        left_out = [unusable for one in given for unusable in one.unusable]
         seconds = {"embedding": round(embedding, 3), "adding": round(committing, 3)}
-        return self._told(added, batch, left_out, seconds)
+        remarks = [*shared, *self._remarks(added, batch)]
+        return self._told(added, batch, remarks, left_out, seconds)
 
     def _look(self) -> "RegistryState | None":
         """The registry's state, if there is one; whatever is wrong is told before any work is done."""
@@ -85,21 +92,54 @@ class AddJob:
         return state
 
     def _gather(self) -> "tuple[Gathered, Gathered, Gathered]":
+        """Samples to show, to hold aside, and background."""
         from kiridashi.classes.samples import Gathered, gather
 
         label = self.label or self.name
         nothing = Gathered(())
         return (
-            gather(self.samples, label),
+            nothing if self.samples is None else gather(self.samples, label),
             nothing if self.validation is None else gather(self.validation, label),
             nothing if self.background is None else gather(self.background, None, unmarked=True),
         )
 
-    def _model(self, state: "RegistryState | None") -> "tuple[PromptableModel, Embedder]":
-        from kiridashi.classes.opening import check_embedder, embedder_of, loaded
+    def _sort_out(
+        self, state: "RegistryState | None", given: "tuple[Gathered, Gathered, Gathered]"
+    ) -> "tuple[tuple[Gathered, ...], list[Remark]]":
+        """What is new to the class, and what is said of objects that other classes have too.
 
-        model = loaded(self.model or (DEFAULT_MODEL if state is None else state.model))
-        embedder = embedder_of(model, self.head)
+        Raises:
+            InputError: nothing is new.
+        """
+        from kiridashi.classes.repeats import sort_out
+
+        if state is None:
+            return given, []
+        name = state.named(self.name).name if self.more else None
+        with self._reading() as registry:
+            found = [
+                sort_out(registry, state, one, name, background=place == 2) for place, one in enumerate(given)
+            ]
+        if not any(one.new.marked or one.new.unmarked for one in found):
+            raise InputError(f"class {name!r} has all of these samples already; nothing was changed")
+        shown, aside, background = (one.shared for one in found)
+        remarks = _shared({other: shown.get(other, 0) + aside.get(other, 0) for other in {**shown, **aside}})
+        remarks += _shared(background, background=True)
+        return tuple(one.new for one in found), remarks
+
+    def _reading(self) -> "Registry":
+        from kiridashi.classes.registry_file import open_registry
+
+        return open_registry(self.store)
+
+    def _model(self, state: "RegistryState | None") -> "tuple[PromptableModel, Embedder]":
+        from kiridashi.classes.opening import check_embedder, embedder_of, loaded, model_of
+
+        if state is None:
+            model = loaded(self.model or DEFAULT_MODEL)
+        else:
+            model = model_of(self.store, state, self.model)
+        embedder = embedder_of(model, self.head, None if state is None else state.fingerprint)
         if state is not None:
             check_embedder(self.store, state, embedder)
         return model, embedder
@@ -111,6 +151,7 @@ class AddJob:
         embedder: "Embedder",
         given: "Sequence[Gathered]",
     ) -> "Batch":
+        """Embed what is given; samples are held aside where none were given for that."""
         from kiridashi.classes.adding import Batch, embed_marked, embed_unmarked, hold_aside
 
         total = sum(len(one.marked) + len(one.unmarked) for one in given)
@@ -145,10 +186,10 @@ class AddJob:
         self,
         added: "Added",
         batch: "Batch",
+        remarks: "Sequence[Remark]",
         left_out: "Sequence[Unusable]",
         seconds: dict[str, float],
     ) -> Told:
-        remarks = self._remarks(added, batch)
         refused = None
         if added.event is None and self.fail_on_drop is not None:
             refused = refusal(added.forgetting, self.fail_on_drop)
@@ -172,15 +213,17 @@ class AddJob:
         lines += [f"note ({one.about}): {one.text}" for one in pressing]
         if added.event is not None:
             lines.append(
-                f"more advice: kiridashi classes checklist {_quoted(added.name)} --store {self.store}"
+                f"more advice: kiridashi classes checklist {shlex.quote(added.name)} "
+                f"--store {shlex.quote(str(self.store))}"
             )
             lines.append(way_back(added.event.id - 1, self.store))
         return Told(lines, document, refused, left_out)
 
     def _first_line(self, added: "Added", batch: "Batch", seconds: dict[str, float]) -> str:
         done = f"added to {added.name!r}" if self.more else f"class {added.name!r} added"
-        parts = [count(len(batch.shots), "shot")]
-        parts.append(f"{len(batch.validation)} held aside" if batch.validation else "none held aside")
+        parts = [count(len(batch.shots), "shot")] if batch.shots else []
+        if batch.validation or batch.shots:
+            parts.append(f"{len(batch.validation)} held aside" if batch.validation else "none held aside")
         if batch.background:
             parts.append(f"{len(batch.background)} as background")
         parts.append(f"threshold {added.threshold:.2f}")
@@ -192,12 +235,28 @@ class AddJob:
         from kiridashi.classes.checklist import examine, traits
 
         samples: Sequence[Sample] = [*batch.shots, *batch.validation]
+        if not samples:
+            return []
         embeddings = np.stack([np.asarray(one.embedding, np.float32) for one in samples])
         seen = [traits(one.picture, one.mask) for one in samples]
         return examine(seen, lookalikes=len(added.state.background), embeddings=embeddings)
 
 
-def _quoted(name: str) -> str:
-    import shlex
+def _shared(others: "Mapping[str, int]", *, background: bool = False) -> "list[Remark]":
+    """What is wrong with objects that are samples of other classes too."""
+    from kiridashi.classes.checklist import Level, Remark
 
-    return shlex.quote(name)
+    what = "given as background here" if background else "given here"
+    harm = (
+        "they will hardly be found any more"
+        if background
+        else "one thing with two names gets either; remove it from one of them"
+    )
+    return [
+        Remark(
+            Level.MISSING,
+            "other classes",
+            f"{count(number, 'object')} {what} {'is' if number == 1 else 'are'} known as {other!r}: {harm}",
+        )
+        for other, number in others.items()
+    ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kiridashi.cli.classes_told import Told, count, forgetting_lines, refusal, way_back
+from kiridashi.cli.classes_told import Told, count, forgetting_lines, made_with, refusal, way_back
 from kiridashi.cli.progress import Display
 
 
@@ -42,7 +42,7 @@ def rename_class(store: Path, name: str, new: str, author: str | None, reason: s
         event = registry.rename(name, new, author=author, reason=reason)
     was, now = event.facts["was"], event.facts["name"]
     document = _document("rename", store, event.id, was=was, name=now)
-    return Told([f"class {was!r} is now called {now!r}"], document)
+    return Told([f"class {was!r} is now called {now!r}", way_back(event.id - 1, store)], document)
 
 
 def roll_back(store: Path, to: int, author: str | None, reason: str) -> Told:
@@ -70,7 +70,8 @@ def roll_back(store: Path, to: int, author: str | None, reason: str) -> Told:
     ]
     lines += forgetting_lines(forgetting)
     if before.fingerprint != after.fingerprint:
-        lines.append(f"the embeddings are again those of model {after.model} ({after.fingerprint[:12]})")
+        how = made_with(after.model, after.head)
+        lines.append(f"the embeddings are again those of {how} ({after.fingerprint[:12]})")
     return Told([*lines, way_back(event.id - 1, store)], document)
 
 
@@ -94,18 +95,21 @@ class RebuildJob:
             UsageError: the registry cannot be written, or was changed meanwhile.
             ModelUnavailableError: the model's files are not here.
         """
-        from kiridashi.classes.opening import embedder_of, loaded
+        from kiridashi.classes.opening import embedder_of, model_of
         from kiridashi.classes.rebuilding import rebuild
         from kiridashi.classes.registry_file import open_registry
 
         with open_registry(self.store, writable=True) as registry, Display(quiet=self.quiet) as display:
             before = registry.state()
             with display.waiting("loading the model"):
-                embedder = embedder_of(loaded(self.model or before.model), self.head)
-            name = embedder.eye.card.name
+                embedder = embedder_of(model_of(self.store, before, self.model), self.head)
+            name = embedder.model_name
             if embedder.fingerprint == before.fingerprint:
                 document = _document("rebuild", self.store, None, model=name, samples=0)
-                return Told([f"nothing to do: the embeddings are those of model {name} already"], document)
+                return Told(
+                    [f"nothing to do: the embeddings are those of {made_with(name, before.head)} already"],
+                    document,
+                )
             pictures = len({sample.digest for sample in registry.samples()})
             began = time.perf_counter()
             with display.bar("embed", pictures) as step:
@@ -133,7 +137,8 @@ class RebuildJob:
         )
         lines = forgetting_lines(rebuilt.forgetting, done=refused is None)
         if event is not None:
-            first = f"{count(rebuilt.samples, 'sample')} embedded anew with model {name} ({seconds:.1f} s)"
+            how = made_with(name, rebuilt.state.head)
+            first = f"{count(rebuilt.samples, 'sample')} embedded anew with {how} ({seconds:.1f} s)"
             lines = [first, *lines, way_back(event.id - 1, self.store)]
         return Told(lines, document, refused)
 

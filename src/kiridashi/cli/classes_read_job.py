@@ -1,10 +1,11 @@
 """The work of `kiridashi classes list`, `show` and `history`: reading, without a model."""
 
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kiridashi.cli.classes_told import Told, count
+from kiridashi.cli.classes_told import Told, count, made_with
 from kiridashi.cli.columns import columns
 
 if TYPE_CHECKING:
@@ -29,21 +30,25 @@ def list_classes(store: Path) -> Told:
         "command": "classes list",
         "store": str(store),
         "model": state.model,
+        "head": state.head,
         "fingerprint": state.fingerprint,
         "event": state.event,
         "background": background,
         "classes": [_facts(one) for one in classes],
     }
     if not classes:
-        return Told([f"no class yet; kiridashi classes add NAME --samples DIR --store {store}"], document)
+        return Told(
+            [f"no class yet; kiridashi classes add NAME --samples DIR --store {shlex.quote(str(store))}"],
+            document,
+        )
     rows = [("class", "shots", "held aside", "threshold", "added")]
     rows += [
         (one.name, str(len(one.shots)), str(len(one.validation)), _threshold(one.threshold), _day(one.added))
         for one in classes
     ]
     last = (
-        f"{count(len(classes), 'class')}, {count(background, 'background sample')}, model {state.model}, "
-        f"event {state.event}"
+        f"{count(len(classes), 'class')}, {count(background, 'background sample')}, "
+        f"{made_with(state.model, state.head)}, event {state.event}"
     )
     return Told([*columns(rows, right=(1, 2, 3)), last], document)
 
@@ -104,10 +109,14 @@ def show_history(store: Path) -> Told:
     Raises:
         InputError: no registry, or a damaged one.
     """
+    from kiridashi.classes.registry.fold import lineage
     from kiridashi.classes.registry_file import open_registry
 
     with open_registry(store) as registry:
         events = registry.history()
+    # The path from the first event to the newest leaves out what was rolled back.
+    kept = {event.id for event in lineage(events)}
+    undone = {event.id for event in events if event.id not in kept and event.kind.value != "roll-back"}
     document = {
         "command": "classes history",
         "store": str(store),
@@ -121,13 +130,21 @@ def show_history(store: Path) -> Told:
                 "model": event.model,
                 "fingerprint": event.fingerprint,
                 "facts": dict(event.facts),
+                "taken_back": event.id in undone,
             }
             for event in events
         ],
     }
     rows = [("event", "when (UTC)", "who", "what", "why")]
     rows += [
-        (str(event.id), _minute(event.time), event.author, describe(event), event.reason) for event in events
+        (
+            str(event.id),
+            _minute(event.time),
+            event.author,
+            describe(event) + (" - taken back" if event.id in undone else ""),
+            event.reason,
+        )
+        for event in events
     ]
     return Told(columns(rows, right=(0,)), document)
 
@@ -138,7 +155,7 @@ def describe(event: "Event") -> str:
     name = repr(facts.get("name"))
     match event.kind.value:
         case "create":
-            return f"made for model {event.model}"
+            return f"made for {made_with(event.model, facts.get('head'))}"
         case "add":
             return f"added {name} ({_samples(facts)})"
         case "add-shots":
@@ -154,11 +171,12 @@ def describe(event: "Event") -> str:
         case "roll-back":
             return f"went back to event {facts.get('to')}"
         case _:
-            return f"embedded {count(facts.get('samples', 0), 'sample')} anew with model {event.model}"
+            how = made_with(event.model, facts.get("head"))
+            return f"embedded {count(facts.get('samples', 0), 'sample')} anew with {how}"
 
 
 def _samples(facts: Any) -> str:
-    parts = [count(facts.get("shots", 0), "shot")]
+    parts = [count(facts["shots"], "shot")] if facts.get("shots") else []
     if facts.get("validation"):
         parts.append(f"{facts['validation']} held aside")
     if facts.get("background"):

@@ -1,6 +1,7 @@
 """What several verbs of `kiridashi classes` say in the same words."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,9 +68,7 @@ def forgetting_lines(forgetting: "Forgetting", *, changed: str | None = None, do
     lines = []
     own = next((one for one in forgetting.classes if one.name == changed), None)
     if own is not None and own.after is not None:
-        lines.append(
-            f"of its own {count(own.samples, 'held-aside sample')}, {_percent(own.after)} are named rightly"
-        )
+        lines.append(_own_line(own))
     others = [one for one in forgetting.old if one.name != changed]
     if not others:
         kept = [one for one in forgetting.classes if one.name != changed]
@@ -80,14 +79,24 @@ def forgetting_lines(forgetting: "Forgetting", *, changed: str | None = None, do
     after = sum(one.after or 0 for one in others) / len(others)
     whom = "the other class" if len(others) == 1 else f"the {len(others)} other classes"
     lines.append(
-        f"held-aside samples of {whom} that are named rightly: {_percent(before)} before, "
-        f"{_percent(after)} {'now' if done else 'it would be'}"
+        f"held-aside samples of {whom} ({sum(one.samples for one in others)}) that are named rightly: "
+        f"{_percent(before)} before, {_percent(after)} {'now' if done else 'it would be'}"
     )
     worse = [one for one in forgetting.worse if one.name != changed]
     lines += columns([_row(one, forgetting) for one in worse[:NAMED]])
     if len(worse) > NAMED:
         lines.append(f"  and {len(worse) - NAMED} more that lost; --json has them all")
     return lines
+
+
+def _own_line(own: "ClassRecall") -> str:
+    taken = ", ".join(f"{number} taken for {named or 'unknown'}" for named, number in own.mistaken)
+    right = own.samples - sum(number for _, number in own.mistaken)
+    if own.samples == 1:
+        how = "is named rightly" if right else f"is not named rightly: {taken.removeprefix('1 ')}"
+        return f"its own held-aside sample {how}"
+    rest = f": {taken}" if taken else ""
+    return f"of its own {own.samples} held-aside samples, {right} named rightly{rest}"
 
 
 def count(number: int, noun: str) -> str:
@@ -101,9 +110,14 @@ def percent(share: float | None) -> str:
     return "-" if share is None else _percent(share)
 
 
+def made_with(model: str, head: str | None) -> str:
+    """What embeddings come from."""
+    return f"model {model}" + ("" if head is None else f" and head {head}")
+
+
 def way_back(event: int, store: Path) -> str:
     """How to take a change back."""
-    return f"to take it back: kiridashi classes rollback {event} --store {store}"
+    return f"to take it back: kiridashi classes rollback {event} --store {shlex.quote(str(store))}"
 
 
 def refusal(forgetting: "Forgetting", points: float) -> str:

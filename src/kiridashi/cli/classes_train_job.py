@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kiridashi.cli.classes_told import Told, count
-from kiridashi.cli.progress import Display, Tell
+from kiridashi.cli.progress import Display, Stages
 from kiridashi.core.errors import InputError, UsageError
 from kiridashi.data.atomic import write_json
 from kiridashi.data.files import one_line, reason_of
@@ -59,7 +59,7 @@ class TrainBaseJob:
             with display.waiting("reading the data and loading the model"):
                 data = self._data()
                 model = loading.load_model(self.model)
-            shown = _Stages(display)
+            shown = Stages(display)
             try:
                 result = train_base(model, data, options, shown.tell)
             finally:
@@ -133,29 +133,6 @@ class TrainBaseJob:
         return Told(lines, document)
 
 
-class _Stages:
-    """One bar for each stage that `train_base` tells of."""
-
-    def __init__(self, display: Display) -> None:
-        self._display = display
-        self._stage = ""
-        self._part: Any = None
-        self._tell: Tell | None = None
-
-    def tell(self, stage: str, done: int, total: int) -> None:
-        if stage != self._stage:
-            self.close()
-            self._stage, self._part = stage, self._display.part(stage)
-            self._tell = self._part.__enter__()
-        if self._tell is not None:
-            self._tell(done, total)
-
-    def close(self) -> None:
-        if self._part is not None:
-            self._part.__exit__(None, None, None)
-        self._part = self._tell = None
-
-
 def _facts(result: "BaseResult") -> dict[str, Any]:
     return {
         "verdict": result.verdict,
@@ -168,9 +145,12 @@ def _facts(result: "BaseResult") -> dict[str, Any]:
 
 def _save_model(model: "PromptableModel", folder: Path) -> None:
     """Write a model folder so that a killed process leaves no half of one under its name."""
+    from kiridashi.models.loading import quiet
+
     temporary = folder.with_name(f".{secrets.token_hex(8)}")
     try:
-        model.net.save_pretrained(temporary)
+        with quiet():
+            model.net.save_pretrained(temporary)
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     except OSError as error:

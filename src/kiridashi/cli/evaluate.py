@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     )
     verbs.callback()(_evaluate)
     verbs.command("cdfss")(cdfss)
+    verbs.command("wsol")(wsol)
     app.add_typer(verbs, name="evaluate")
 
 
@@ -120,6 +121,136 @@ def cdfss(
         resume=resume,
         overwrite=overwrite,
         language=language,
+        quiet=quiet,
+    )
+    raise typer.Exit(job.run().tell(quiet=quiet, as_json=as_json))
+
+
+def wsol(
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATA",
+            help="Folders with images/ and meta.json (and masks/), CUB-200-2011 or ILSVRC (CLS-LOC); or "
+            "tables of labels and boxes as for `localize fit`.",
+            show_default=False,
+        ),
+    ],
+    out: options.OutFolder,
+    methods: Annotated[
+        str,
+        typer.Option(
+            "--methods",
+            metavar="NAME,...",
+            help="Of cam, grad-cam, gtformer, pro2sam, best-predicted, and the baselines whole and centre. "
+            "Differences are to the first.",
+        ),
+    ] = "cam,grad-cam,gtformer,pro2sam,best-predicted,whole,centre",
+    test_splits: Annotated[
+        str | None,
+        typer.Option(
+            "--test-splits",
+            metavar="NAME,...",
+            help="Splits to measure on.  [default: test, or val where there is no such]",
+            show_default=False,
+        ),
+    ] = None,
+    tune_on: Annotated[
+        str,
+        typer.Option(
+            "--tune-on",
+            metavar="SPLIT|train|none",
+            help="Where thresholds are chosen: a split, or a share of train that is then not learned from, "
+            "or nowhere. auto: val where it is not measured on, else train.",
+        ),
+    ] = "auto",
+    tune_share: Annotated[
+        float, typer.Option("--tune-share", metavar="SHARE", help="Of train, to choose thresholds on.")
+    ] = 0.1,
+    folds: Annotated[
+        int,
+        typer.Option("--folds", metavar="N", min=2, max=100, help="For sets without splits: folds."),
+    ] = 5,
+    labels: Annotated[
+        str,
+        typer.Option(
+            "--labels",
+            metavar="own|defect",
+            help="Which labels are learned: the set's own, or only whether any class is there.",
+        ),
+    ] = "own",
+    pictures: Annotated[
+        Path | None,
+        typer.Option("--pictures", metavar="DIR", help="Folder of a table's pictures.", show_default=False),
+    ] = None,
+    size: Annotated[
+        int,
+        typer.Option(
+            "--size",
+            metavar="PIXELS",
+            min=0,
+            max=4096,
+            help="Measure maps, masks and boxes at this side, 224 as published; 0: at a picture's own size.",
+        ),
+    ] = 224,
+    seed: options.Seed = 0,
+    runs: Annotated[
+        int,
+        typer.Option("--runs", metavar="N", min=1, max=100, help="Runs, with the seeds from --seed upwards."),
+    ] = 1,
+    model: options.ModelName = "compact",
+    trunk: Annotated[
+        str,
+        typer.Option(
+            "--trunk",
+            metavar="compact|deit-small",
+            help="compact: blocks on the model's frozen trunk; deit-small: as published, slow without a GPU.",
+        ),
+    ] = "compact",
+    grid: options.GridSide = 16,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            "--cache",
+            metavar="DIR",
+            help="Folder in which features and galleries of pictures are kept from run to run.  "
+            "[default: $KIRIDASHI_CACHE, or kiridashi in the user's cache folder]",
+            show_default=False,
+        ),
+    ] = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Measure weakly supervised localisation: learned from labels of pictures, measured on boxes and masks.
+
+    All methods answer from one network a run, and see labels of whole pictures only. Thresholds are chosen on
+    pictures that are neither learned from nor measured; what the best threshold for the measured ones would
+    give is printed apart, as the oracle's. Writes DIR/table.md, DIR/table.csv, DIR/results.jsonl (a line a
+    picture, class and method), DIR/coarse_and_final.csv and the networks in DIR/models. With --resume a run
+    can also be given more methods, sets or runs.
+    """
+    from kiridashi.cli.evaluate_job import names
+    from kiridashi.cli.evaluate_wsol_job import WsolJob
+    from kiridashi.evaluate.wsol.splits import Splitting
+
+    tests = () if test_splits is None else names("--test-splits", test_splits)
+    job = WsolJob(
+        data=tuple(data),
+        out=out,
+        methods=names("--methods", methods),
+        splitting=Splitting(tests, tune_on, tune_share, folds),
+        labels=labels,
+        pictures=pictures,
+        side=size or None,
+        seeds=tuple(range(seed, seed + runs)),
+        model=model,
+        trunk=trunk,
+        grid=grid,
+        cache=cache,
+        resume=resume,
+        overwrite=overwrite,
         quiet=quiet,
     )
     raise typer.Exit(job.run().tell(quiet=quiet, as_json=as_json))

@@ -1,8 +1,8 @@
 """Progress bars, on standard error and only where somebody looks at them."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,13 +56,13 @@ class Display:
             progress.remove_task(task)
 
     @contextmanager
-    def part(self, text: str) -> Iterator[Tell]:
+    def part(self, text: str, *, unit: str = "steps") -> Iterator[Tell]:
         """Yield a function of (steps done, steps in all); the bar goes when the part is done.
 
         This is a `kiridashi.reference.cav.progress.Progress`.
         """
         progress = self._running()
-        task = progress.add_task(text, total=None, unit="steps")
+        task = progress.add_task(text, total=None, unit=unit)
         before = time.perf_counter()
 
         def tell(done: int, total: int) -> None:
@@ -84,6 +84,40 @@ class Display:
         if self._progress is None:
             raise RuntimeError("the display is used outside of its context")
         return self._progress
+
+
+class Stages:
+    """One bar for each stage of a work that tells (stage, steps done, steps in all).
+
+    Args:
+        display: running.
+        units: what the steps of a stage are, by its name; of others: steps.
+
+    Attributes:
+        told: the last that was told.
+    """
+
+    def __init__(self, display: Display, units: Mapping[str, str] | None = None) -> None:
+        self._display, self._units = display, units or {}
+        self.told: tuple[str, int, int] = ("", 0, 0)
+        self._part: AbstractContextManager[Tell] | None = None
+        self._tell: Tell | None = None
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        """Move the stage's bar; another stage takes the place of the one before."""
+        if stage != self.told[0]:
+            self.close()
+            self._part = self._display.part(stage, unit=self._units.get(stage, "steps"))
+            self._tell = self._part.__enter__()
+        self.told = (stage, done, total)
+        if self._tell is not None:
+            self._tell(done, total)
+
+    def close(self) -> None:
+        """Take the last bar away."""
+        if self._part is not None:
+            self._part.__exit__(None, None, None)
+        self._part = self._tell = None
 
 
 @contextmanager

@@ -116,7 +116,7 @@ def _tune(
                 facts |= {"after": reached, "best_step": step + 1}
                 best = copy.deepcopy(decoder.state_dict())
             state.write(facts, best)
-            progress("decoder", step + 1, options.decoder_steps)
+        progress("decoder", step + 1, options.decoder_steps)
     decoder.load_state_dict(best)
     return DecoderResult(facts["before"], facts["after"], int(facts["best_step"]))
 

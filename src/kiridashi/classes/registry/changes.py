@@ -1,7 +1,8 @@
 """What a change would write, checked against the state it is made on. Nothing here touches the file.
 
-Facts by kind (JSON): create: width; add: name, threshold; add-shots and remove: class, name; rename: class,
-was, name; threshold: thresholds by identity; background: none; roll-back: to; rebuild: width, thresholds.
+Facts by kind (JSON): create: width, head; add: name, threshold; add-shots and remove: class, name; rename:
+class, was, name; threshold: thresholds by identity; background: none; roll-back: to; rebuild: width, head,
+thresholds.
 Events that bring samples also count them by kind and list the digests of their pictures.
 """
 
@@ -62,11 +63,12 @@ class Bundle:
         )
 
 
-def creation(model: str, fingerprint: str, width: int) -> Draft:
+def creation(model: str, fingerprint: str, width: int, head: str | None = None) -> Draft:
     """The first event."""
     if width < 1:
         raise UsageError(f"embeddings have at least one value, got a width of {width}")
-    return Draft(EventKind.CREATE, {"width": width}, model=model, fingerprint=fingerprint)
+    facts = {"width": width, "head": head}
+    return Draft(EventKind.CREATE, facts, model=model, fingerprint=fingerprint)
 
 
 def addition(state: RegistryState, name: str, bundle: Bundle, threshold: float | None) -> Draft:
@@ -163,6 +165,7 @@ def rebuilding(
     fingerprint: str,
     embeddings: Mapping[int, ArrayLike],
     thresholds: Mapping[str, float | None],
+    head: str | None = None,
 ) -> Draft:
     """Other embeddings for all samples in use.
 
@@ -177,7 +180,12 @@ def rebuilding(
             "that are not the same; was the registry changed meanwhile? Repeat the command"
         )
     width = int(np.size(embeddings[ids[0]])) if ids else state.width
-    facts = {"width": width, "thresholds": _thresholds_by_identity(state, thresholds), "samples": len(ids)}
+    facts = {
+        "width": width,
+        "head": head,
+        "thresholds": _thresholds_by_identity(state, thresholds),
+        "samples": len(ids),
+    }
     rows = checked_rows([embeddings[each] for each in ids], width)
     return Draft(EventKind.REBUILD, facts, (), rows, None, ids, model, fingerprint)
 

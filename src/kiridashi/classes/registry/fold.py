@@ -77,7 +77,9 @@ def _created(event: Event) -> RegistryState:
     width = event.facts.get("width")
     if type(width) is not int or width < 1:
         raise _contradiction(event, "it names no width of embeddings")
-    return RegistryState(MappingProxyType({}), event.model, event.fingerprint, width, event.id)
+    return RegistryState(
+        MappingProxyType({}), event.model, event.fingerprint, width, event.id, head=_head(event)
+    )
 
 
 def _add(state: RegistryState, event: Event) -> RegistryState:
@@ -156,7 +158,7 @@ def _rebuild(state: RegistryState, event: Event) -> RegistryState:
     }
     background = tuple((keys, again(key.id for key in keys)) for keys, _ in state.background_chunks)
     rebuilt = RegistryState(
-        MappingProxyType(classes), event.model, event.fingerprint, width, event.id, background
+        MappingProxyType(classes), event.model, event.fingerprint, width, event.id, background, _head(event)
     )
     return _with_thresholds(rebuilt, event.facts["thresholds"])
 
@@ -206,6 +208,14 @@ def _check_free(state: RegistryState, event: Event, name: str) -> None:
     # Names that differ only in case are refused where events are made; here it would cost a look at all.
     if name in state.classes:
         raise _contradiction(event, f"there is a class named {name!r} already")
+
+
+def _head(event: Event) -> str | None:
+    # Registries of earlier versions do not say.
+    head = event.facts.get("head")
+    if head is not None and not isinstance(head, str):
+        raise _contradiction(event, "its head is no text")
+    return head
 
 
 def _rows(event: Event, kind: SampleKind) -> Matrix:

@@ -71,6 +71,7 @@ class Registry:
         fingerprint: str,
         width: int,
         *,
+        head: str | None = None,
         author: str | None = None,
         wait_s: float = WAIT_S,
     ) -> Self:
@@ -81,13 +82,14 @@ class Registry:
             model: name of the model that embeds.
             fingerprint: changes with the model's weights or head.
             width: D of the embeddings.
+            head: file of the embedding head, for those who look for it later; None: there is none.
             author: None: the user of this machine.
             wait_s: longest wait for another process that writes.
 
         Raises:
             UsageError: there is something already, or nothing can be written there.
         """
-        draft = changes.creation(model, fingerprint, width)
+        draft = changes.creation(model, fingerprint, width, _named_head(head))
         with Store.create(Path(path), wait_s=wait_s) as (store, connection):
             signature = _signature(author, "", model, fingerprint)
             created = write_event(connection, draft, Packed({}, ()), signature)
@@ -176,6 +178,12 @@ class Registry:
             identity = None if name is None else state.named(name).identity
             found = list(read_samples(connection, _embeddings_by_id(state), identity))
         return [sample for sample in found if kind is None or sample.kind is kind]
+
+    def samples_in(self, digests: Iterable[str]) -> list[StoredSample]:
+        """Samples in use of some pictures, by their digests; without their pixels."""
+        with self._lock, self._store.reading() as connection, _named(self.path):
+            self._state = state = self._newest(connection)
+            return list(read_samples(connection, _embeddings_by_id(state), digests=digests))
 
     def picture(self, digest: str) -> Picture:
         """A sample's picture.
@@ -297,6 +305,7 @@ class Registry:
         embeddings: Mapping[int, ArrayLike],
         *,
         thresholds: Mapping[str, float | None] | None = None,
+        head: str | None = None,
         author: str | None = None,
         reason: str = "",
     ) -> Event:
@@ -309,6 +318,7 @@ class Registry:
             fingerprint: of its embeddings.
             embeddings: (D,) each by the id of the sample, for all of `samples()`.
             thresholds: by name; those of other classes are taken away, for they hold for the old model.
+            head: file of the embedding head; None: there is none.
             author: None: the user of this machine.
             reason: for the history.
 
@@ -317,7 +327,9 @@ class Registry:
             InputError: an embedding is not finite.
         """
         event = self._change(
-            lambda state: changes.rebuilding(state, model, fingerprint, embeddings, thresholds or {}),
+            lambda state: changes.rebuilding(
+                state, model, fingerprint, embeddings, thresholds or {}, _named_head(head)
+            ),
             author,
             reason,
         )
@@ -429,6 +441,10 @@ def _check_fingerprint(path: Path, state: RegistryState, fingerprint: str | None
                 "or embed the stored samples anew with `kiridashi classes rebuild`"
             )
         )
+
+
+def _named_head(head: str | None) -> str | None:
+    return None if head is None else one_line(head)[:MOST_TEXT]
 
 
 def _signature(author: str | None, reason: str, model: str, fingerprint: str) -> Signature:

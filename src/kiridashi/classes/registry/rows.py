@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
@@ -44,11 +44,8 @@ class Packed:
 
 def stored_digests(connection: Connection, digests: Iterable[str]) -> frozenset[str]:
     """Which of these pictures the registry has."""
-    wanted = sorted(set(digests))
     found: set[str] = set()
-    # SQLite bounds the number of values in one statement.
-    for start in range(0, len(wanted), 500):
-        part = wanted[start : start + 500]
+    for part in _parts(digests):
         found.update(
             connection.execute(select(PICTURES.c.digest).where(PICTURES.c.digest.in_(part))).scalars()
         )
@@ -121,7 +118,10 @@ def read_events(connection: Connection, after: int = 0) -> list[Event]:
 
 
 def read_samples(
-    connection: Connection, embeddings: Mapping[int, Matrix], identity: int | None = None
+    connection: Connection,
+    embeddings: Mapping[int, Matrix],
+    identity: int | None = None,
+    digests: Iterable[str] | None = None,
 ) -> Iterator[StoredSample]:
     """Stored samples.
 
@@ -129,18 +129,29 @@ def read_samples(
         connection: to the file.
         embeddings: by the id of the samples that are wanted.
         identity: only those of this class.
+        digests: only those of these pictures.
     """
     columns = (*SAMPLES.c, PICTURES.c.height, PICTURES.c.width)
     query = select(*columns).join(PICTURES, SAMPLES.c.picture == PICTURES.c.digest).order_by(SAMPLES.c.id)
     if identity is not None:
         query = query.where(SAMPLES.c.identity == identity)
-    for row in connection.execute(query):
+    queries = [query]
+    if digests is not None:
+        queries = [query.where(SAMPLES.c.picture.in_(part)) for part in _parts(digests)]
+    for row in chain.from_iterable(connection.execute(one) for one in queries):
         if row.id in embeddings:
             mask = Mask.from_rle({"size": [row.height, row.width], "counts": row.mask})
             kind = SampleKind(row.kind)
             yield StoredSample(
                 row.id, row.event, kind, row.identity, row.picture, row.name, mask, embeddings[row.id]
             )
+
+
+def _parts(digests: Iterable[str]) -> Iterator[list[str]]:
+    """All of them, as many at a time as SQLite takes in one statement."""
+    wanted = sorted(set(digests))
+    for start in range(0, len(wanted), 500):
+        yield wanted[start : start + 500]
 
 
 def _write_samples(

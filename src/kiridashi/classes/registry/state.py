@@ -47,6 +47,8 @@ class RegistryState:
         width: D of the embeddings.
         event: id of the event after which this was the state.
         background_chunks: the background event by event, as (keys, (M, D) embeddings).
+        head: file of the embedding head that the embeddings were made with, as it was called then; None:
+            without one, or with the package's own.
     """
 
     classes: Mapping[str, ClassState]
@@ -55,6 +57,7 @@ class RegistryState:
     width: int
     event: int
     background_chunks: tuple[tuple[tuple[SampleKey, ...], Matrix], ...] = field(default=(), repr=False)
+    head: str | None = None
 
     @cached_property
     def background(self) -> Matrix:

@@ -1,116 +1,30 @@
-"""The output folder of an evaluation, safe against a kill at any moment.
+"""The output folder of an evaluation: a line an episode and method.
 
-`results.jsonl` holds a line an episode and method, written in one piece when the answer is scored;
-everything else is made from it. A run can be taken up with more methods, shots, sets or episodes.
+A run can be taken up with more methods, shots, sets or episodes.
 """
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from kiridashi import __version__
-from kiridashi.core.errors import UsageError
-from kiridashi.data.atomic import write_json, write_text
-from kiridashi.data.lines import append_line, read_jsonl
 from kiridashi.evaluate.cdfss.lines import Key, Line
-from kiridashi.report.folder import REPORT, RESULTS, RUN, differences, read_settings, sweep
-from kiridashi.report.lines import dump_line
+from kiridashi.report.folder import REPORT, RESULTS
+from kiridashi.report.line_folder import LineFolder
 
 TABLE, CSV, BRIDGES = "table.md", "table.csv", "bridges.md"
 
 __all__ = ["BRIDGES", "CSV", "REPORT", "RESULTS", "TABLE", "EvaluationFolder"]
 
 
-class EvaluationFolder:
-    """The folder of one evaluation. Make it with `open`.
+class EvaluationFolder(LineFolder[Key, Line]):
+    """The folder of one evaluation. Make it with `open`."""
 
-    Attributes:
-        path: the folder.
-        lines: the results so far.
-    """
+    made = (TABLE, CSV, BRIDGES, REPORT)
 
-    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        self.path = path
-        # Another version may give other results.
-        self.settings = {"version": __version__, **settings}
-        self.lines: dict[Key, Line] = {}
-
-    @classmethod
-    def open(
-        cls,
-        path: str | Path,
-        settings: Mapping[str, Any],
-        *,
-        resume: bool = False,
-        overwrite: bool = False,
-    ) -> "EvaluationFolder":
-        """Begin an evaluation in a folder, or go on with the one that is there.
-
-        Args:
-            path: the folder; made when missing. Files that are not the evaluation's own are left alone.
-            settings: what every line depends on, as JSON; kept in `run.json`.
-            resume: go on with what the folder holds.
-            overwrite: remove it first.
+    @staticmethod
+    def read_line(line: Mapping[str, Any]) -> Line:
+        """Read back what `Line.to_json` gave.
 
         Raises:
-            UsageError: the folder holds results and neither is asked for, the settings to resume with
-                are not those of the run, or the folder cannot be written.
-            InputError: `results.jsonl` is damaged.
+            InputError: it is not that.
         """
-        if resume and overwrite:
-            raise UsageError("--resume and --overwrite contradict each other; give one of them")
-        folder = cls(Path(path), settings)
-        if folder.path.exists() and not folder.path.is_dir():
-            raise UsageError(f"{folder.path}: --out names a folder, and this is a file")
-        held = [name for name in (RESULTS, TABLE, CSV, BRIDGES, REPORT) if (folder.path / name).exists()]
-        if held and not (resume or overwrite):
-            raise UsageError(
-                f"{folder.path} already holds results; add --resume to go on with that run, "
-                "--overwrite to replace it, or name another --out"
-            )
-        if folder.path.is_dir():
-            sweep(folder.path)
-        if overwrite:
-            for name in held:
-                (folder.path / name).unlink(missing_ok=True)
-        elif held:
-            folder._take_up()
-        write_json(folder.path / RUN, {"settings": folder.settings}, indent=1)
-        return folder
-
-    def get(self, key: Key) -> Line | None:
-        """The line of an episode and method, if there is one."""
-        return self.lines.get(key)
-
-    def append(self, line: Line) -> None:
-        """Write a line to the disk; it takes the place of an earlier one of its key."""
-        append_line(self.path / RESULTS, dump_line(line.to_json()))
-        self.lines[line.key] = line
-
-    def finish(self, keys: Iterable[Key]) -> list[Line]:
-        """Bring `results.jsonl` into order, one line a key: those asked for first, then the others.
-
-        Returns:
-            The lines of the keys that have one.
-        """
-        asked = [self.lines[key] for key in keys if key in self.lines]
-        known = {line.key for line in asked}
-        every = asked + [line for key, line in self.lines.items() if key not in known]
-        write_text(self.path / RESULTS, "".join(dump_line(line.to_json()) + "\n" for line in every))
-        return asked
-
-    def _take_up(self) -> None:
-        if not (self.path / RUN).is_file():
-            raise UsageError(
-                f"{self.path}: no {RUN} in it, so this run cannot be resumed; name another --out"
-            )
-        changed = differences(read_settings(self.path / RUN), self.settings)
-        if changed:
-            raise UsageError(
-                f"{self.path} holds a run with other settings, which --resume would mix: "
-                f"{'; '.join(changed)}\ngive the same settings again, or name another --out"
-            )
-        results = self.path / RESULTS
-        for line in map(Line.from_json, read_jsonl(results) if results.is_file() else []):
-            # An episode that was done again has two lines; the later one holds.
-            self.lines[line.key] = line
+        return Line.from_json(line)

@@ -1,0 +1,1 @@
+"""Weakly supervised localisation: from labels of whole pictures to boxes and masks."""

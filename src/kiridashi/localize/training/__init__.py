@@ -1,0 +1,1 @@
+"""Training of a localiser on labels of whole pictures: `fitting.train`."""

@@ -1,0 +1,150 @@
+"""How a localiser is trained: every default in one place, written into the card of a trained one."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self, get_args
+
+from kiridashi.core.errors import UsageError
+from kiridashi.localize.gtformer.options import GTFormerOptions, Trunk, published
+
+Labels = Literal["auto", "single", "multiple"]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Settings of a training.
+
+    Attributes:
+        network: what is trained.
+        labels: "single": every picture has exactly one label (softmax cross-entropy); "multiple": any
+            number, also none (binary cross-entropy); "auto": what the labels are.
+        area: a of L_region, the share of the picture that objects cover on the mean, above 0 and below 1.
+            Published: 0.25 for CUB, 0.35 for ILSVRC.
+        area_slack: a mean area within +- this of `area` costs nothing; 0 as published.
+        region_weight: of L_region beside the label loss; 1 as published.
+        edge_weight: of L_edge; 1 as published.
+        token_weight: of both for each of the four token maps; 0.5 as published.
+        evidence_weight: of the label loss of what lies inside the map, read off the trunk's features at
+            their places; 0 as published.
+        background_weight: of the loss that keeps what tells classes out of the outside of the map (see
+            `background_loss`); 0 as published.
+        balance_cap: largest weight of a rare class (see `balance`), 1: none.
+        epochs: at most.
+        batch: pictures a step.
+        learning_rate: of AdamW after the warm-up, for the GTFormer.
+        plain_rate: the same for the heads of CAM and Grad-CAM.
+        final_rate: both end here, along a cosine. The released code computes such a schedule and never
+            gives it to the optimiser, so that its rate is constant; here it is applied.
+        warmup: share of the steps in which the rate climbs from 0, 0..0.5.
+        weight_decay: of AdamW.
+        views: of each picture that are learned from, 1..16: as it is; mirrored; then moderate crops of it,
+            every second one mirrored.
+        held_aside: share of the pictures that are not learned from and say when to stop, 0..0.5; 0: none.
+        patience: epochs without a lower label loss on these before it stops.
+        least_epochs: no epoch before this one is stopped at or kept: labels are learned sooner than maps.
+        seed: of everything that is drawn.
+    """
+
+    network: GTFormerOptions = field(default_factory=GTFormerOptions)
+    labels: Labels = "auto"
+    area: float = 0.35
+    area_slack: float = 0.0
+    region_weight: float = 1.0
+    edge_weight: float = 1.0
+    token_weight: float = 0.5
+    evidence_weight: float = 1.0
+    background_weight: float = 2.0
+    balance_cap: float = 10.0
+    epochs: int = 20
+    batch: int = 16
+    learning_rate: float = 5e-4
+    plain_rate: float = 1e-3
+    final_rate: float = 1e-6
+    warmup: float = 0.1
+    weight_decay: float = 0.05
+    views: int = 2
+    held_aside: float = 0.15
+    patience: int = 6
+    least_epochs: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.labels not in get_args(Labels):
+            raise UsageError(f"labels is one of {', '.join(get_args(Labels))}, got {self.labels!r}")
+        whole = {"epochs": (1, 10_000), "batch": (1, 4096), "views": (1, 16), "patience": (1, 10_000)}
+        whole |= {"least_epochs": (1, 10_000), "seed": (0, 2**31 - 1)}
+        for name, (least, most) in whole.items():
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= most:
+                raise UsageError(f"{name} is a whole number of {least} to {most}, got {value!r}")
+        for name in ("learning_rate", "plain_rate"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UsageError(f"{name} is above 0 and at most 1, got {getattr(self, name)}")
+        shares = {"area_slack": 1.0, "weight_decay": 1.0, "warmup": 0.5, "held_aside": 0.5, "final_rate": 1.0}
+        for name, most_share in shares.items():
+            if not 0 <= getattr(self, name) <= most_share:
+                raise UsageError(f"{name} is 0 to {most_share:g}, got {getattr(self, name)}")
+        if not 0 < self.area < 1:
+            raise UsageError(f"area is a share of the picture between 0 and 1, got {self.area}")
+        for name in ("region_weight", "edge_weight", "token_weight", "evidence_weight", "background_weight"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        if not 1 <= self.balance_cap < math.inf:
+            raise UsageError(f"balance_cap must be 1 or more, got {self.balance_cap}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON types."""
+        return asdict(self) | {"network": self.network.to_dict()}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Take back what `to_dict` gave.
+
+        Raises:
+            UsageError: a value out of its range.
+            TypeError: a field that is unknown, or of another type.
+        """
+        return cls(**{**fields, "network": GTFormerOptions.from_dict(fields["network"])})
+
+
+def published_cub(trunk: Trunk = "deit-small") -> TrainingOptions:
+    """The settings of the paper for CUB-200-2011, but for the schedule, which is applied here.
+
+    The released script of this set trains the mean map only and does not fit its model; these are the
+    losses of the ILSVRC script.
+    """
+    return TrainingOptions(
+        network=published(trunk),
+        labels="single",
+        area=0.25,
+        evidence_weight=0.0,
+        background_weight=0.0,
+        balance_cap=1.0,
+        epochs=30,
+        batch=256,
+        learning_rate=1e-4,
+        warmup=0.0,
+        views=1,
+        held_aside=0.0,
+        seed=6,
+    )
+
+
+def published_ilsvrc(trunk: Trunk = "deit-small") -> TrainingOptions:
+    """The settings of the paper for ILSVRC 2012, whose evaluator reads the first of the five epochs."""
+    return TrainingOptions(
+        network=published(trunk),
+        labels="single",
+        area=0.35,
+        evidence_weight=0.0,
+        background_weight=0.0,
+        balance_cap=1.0,
+        epochs=5,
+        batch=512,
+        learning_rate=1.5e-5,
+        warmup=0.0,
+        views=1,
+        held_aside=0.0,
+        seed=6,
+    )
