@@ -92,7 +92,8 @@ class Embedder:
     def model_name(self) -> str:
         """What a registry calls the model that looks; a folder by its whole path, to be found later."""
         card = self.eye.card
-        return str(Path(card.place).absolute()) if card.kind == "folder" else card.name
+        folder = Path(card.place)
+        return str(folder.absolute()) if card.kind == "folder" and folder.is_dir() else card.name
 
     @property
     def head_file(self) -> Path | None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kiridashi.classes.registry import Event, EventKind, RegistryState, Statistic
+from kiridashi.classes.registry import Event, EventKind, Registry, RegistryState, Statistic
 from kiridashi.core.errors import UsageError
 
 Values = NDArray[np.floating[Any]]
@@ -29,6 +29,12 @@ LEAST = 10
 # 0.5 by this much.
 CHANCE = 0.001
 EFFECT = 0.15
+
+# Of more rows than `MOST_ROWS`, the newest `NEWEST_ROWS` are kept, and of each class the first `FIRST_ROWS`
+# after its last change: what is now is compared with those.
+MOST_ROWS = 200_000
+NEWEST_ROWS = 150_000
+FIRST_ROWS = 200
 
 _OF_CLASS = frozenset({EventKind.ADD_SHOTS})
 _OF_ALL = frozenset({EventKind.REBUILD, EventKind.ROLL_BACK})
@@ -78,6 +84,7 @@ class ClassDrift:
         registered: mean distance of the class's own held-aside samples, or without any of each shot to the
             others; None for a single shot.
         scores: (time, score) of all instances since, oldest first, for a plot.
+        distances: (time, distance) likewise.
     """
 
     name: str
@@ -87,6 +94,7 @@ class ClassDrift:
     distance: Shift
     registered: float | None
     scores: tuple[tuple[datetime, float], ...] = field(default=(), repr=False)
+    distances: tuple[tuple[datetime, float], ...] = field(default=(), repr=False)
 
     @property
     def worse(self) -> bool:
@@ -164,20 +172,21 @@ def drift(
     for name, each in state.classes.items():
         since = _last(history, each.identity)
         rows = [row for row in of_class[each.identity] if row.time >= since]
-        scores = [row.score for row in rows if row.score is not None]
-        distances = [row.distance for row in rows if row.distance is not None]
+        scores = [(row.time, row.score) for row in rows if row.score is not None]
+        distances = [(row.time, row.distance) for row in rows if row.distance is not None]
         classes.append(
             ClassDrift(
                 name,
                 since,
                 len(rows),
-                _shift(scores, window),
-                _shift(distances, window),
+                _shift([value for _, value in scores], window),
+                _shift([value for _, value in distances], window),
                 _registered(each.shots, each.validation),
-                tuple(zip((row.time for row in rows), scores, strict=True)),
+                tuple(scores),
+                tuple(distances),
             )
         )
-    since = max(event.time for event in history if event.kind in _OF_UNKNOWN or event.id == 1)
+    since = _last_of_unknown(history)
     rates = _unknown_rates(row for row in statistics if row.time >= since)
     shift = _shift([rate for _, rate in rates], window)
     return Drift(tuple(classes), shift, since, len(rates), tuple(rates))
@@ -192,6 +201,35 @@ def _last(history: Sequence[Event], identity: int) -> datetime:
         or event.kind in _OF_ALL
         or (event.kind in _OF_CLASS and event.facts.get("class") == identity)
     )
+
+
+def thin_out(registry: Registry, most: int = MOST_ROWS, newest: int = NEWEST_ROWS) -> int:
+    """Delete statistics that no comparison needs, where there are very many.
+
+    Args:
+        registry: open for writing.
+        most: rows that may be there; with fewer nothing is done.
+        newest: rows that are kept of more, besides the first ones of each class.
+
+    Returns:
+        Number of deleted rows.
+
+    Raises:
+        UsageError: the registry cannot be written.
+    """
+    if registry.statistics_count() <= most:
+        return 0
+    state, history = registry.state(), registry.history()
+    since: dict[int | None, datetime] = {
+        each.identity: _last(history, each.identity) for each in state.classes.values()
+    }
+    since[None] = _last_of_unknown(history)
+    return registry.drop_statistics(since, newest=newest, first=FIRST_ROWS)
+
+
+def _last_of_unknown(history: Sequence[Event]) -> datetime:
+    """When what counts as unknown last changed."""
+    return max(event.time for event in history if event.kind in _OF_UNKNOWN or event.id == 1)
 
 
 def _shift(values: Sequence[float], window: int) -> Shift:

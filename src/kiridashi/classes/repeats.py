@@ -51,7 +51,8 @@ def sort_out(
             continue
         marked.append(one)
         # A look-alike of two classes is nothing strange.
-        shared.update({names[who] for who, as_background in holders if who is not None and not as_background})
+        others = {names[who] for who, as_background in holders if who is not None and not as_background}
+        shared.update(sorted(others))
     seen = {one.digest for one in known if (one.identity, _is_background(one)) == (own, True)}
     unmarked = [one for one in gathered.unmarked if own is None or one.digest not in seen]
     repeated += [_repeated(one.name, name, True) for one in gathered.unmarked if one not in unmarked]

@@ -29,7 +29,13 @@ from kiridashi.classes.registry.rows import (
 )
 from kiridashi.classes.registry.samples import Sample, StoredSample
 from kiridashi.classes.registry.state import RegistryState
-from kiridashi.classes.registry.statistics import Statistic, read_statistics, write_statistics
+from kiridashi.classes.registry.statistics import (
+    Statistic,
+    count_statistics,
+    drop_statistics,
+    read_statistics,
+    write_statistics,
+)
 from kiridashi.classes.registry.store import Store
 from kiridashi.classes.registry.tables import PICTURES, SAMPLES
 from kiridashi.core.errors import InputError, UsageError
@@ -355,6 +361,28 @@ class Registry:
         """
         with self._store.reading() as connection:
             return read_statistics(connection, since)
+
+    def statistics_count(self) -> int:
+        """Number of rows of what `detect` saw."""
+        with self._store.reading() as connection:
+            return count_statistics(connection)
+
+    def drop_statistics(self, since: Mapping[int | None, datetime], *, newest: int, first: int) -> int:
+        """Delete old rows; those of one picture stay or go together.
+
+        Args:
+            since: by identity of a class, from when on its first rows are kept; None: of whole pictures.
+            newest: rows that are kept whatever they are of; some more, where a picture has several.
+            first: rows that are kept of each identity.
+
+        Returns:
+            Number of deleted rows.
+
+        Raises:
+            UsageError: the registry cannot be written.
+        """
+        with self._store.writing() as connection:
+            return drop_statistics(connection, since, newest, first)
 
     def verify(self) -> None:
         """Read the complete file and fold all events.

@@ -1,10 +1,11 @@
 """What `detect` saw, one row an instance or a picture, for `monitor` to compare with later."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from kiridashi.classes.registry.tables import STATISTICS
 from kiridashi.core.errors import UsageError
@@ -54,6 +55,39 @@ def read_statistics(connection: Connection, since: datetime | None = None) -> li
         query = query.where(STATISTICS.c.time >= time_text(since))
     found = (dict(row) for row in connection.execute(query).mappings())
     return [Statistic(**{**row, "time": datetime.fromisoformat(row["time"])}) for row in found]
+
+
+def count_statistics(connection: Connection) -> int:
+    """Number of rows."""
+    return int(connection.execute(select(func.count()).select_from(STATISTICS)).scalar_one())
+
+
+def drop_statistics(
+    connection: Connection, since: Mapping[int | None, datetime], newest: int, first: int
+) -> int:
+    """Delete old rows and return their number; see `Registry.drop_statistics`."""
+    columns = (STATISTICS.c.id, STATISTICS.c.time, STATISTICS.c.digest, STATISTICS.c.identity)
+    rows = connection.execute(select(*columns).order_by(STATISTICS.c.time, STATISTICS.c.id)).all()
+    begins = {identity: time_text(time) for identity, time in since.items()}
+    left = dict.fromkeys(begins, first)
+    gone: list[int] = []
+    old = 0
+    # Rows of one picture have one time and one digest.
+    for (time, _), group in groupby(rows, key=lambda row: (row.time, row.digest)):
+        if old >= len(rows) - newest:
+            break
+        members = list(group)
+        old += len(members)
+        wanted = [row.identity for row in members if left.get(row.identity) and time >= begins[row.identity]]
+        for identity in wanted:
+            left[identity] = max(0, left[identity] - 1)
+        if not wanted:
+            gone += [row.id for row in members]
+    if gone:
+        connection.execute(
+            delete(STATISTICS).where(STATISTICS.c.id == bindparam("gone")), [{"gone": one} for one in gone]
+        )
+    return len(gone)
 
 
 def time_text(time: datetime) -> str:
