@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ NOT_HERE = ("...", "kiridashi demo", "kiridashi doctor")
 
 
 TUTORIAL = "docs/tutorials/catalogue-to-shop-floor.md"
+GROWING = "docs/tutorials/growing-classes.md"
 
 
 def blocks(readme: str, language: str) -> list[str]:
@@ -91,6 +93,35 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for method, least in {"prototype": 12, "concat": 5, "cav": 5}.items():
         found = json.loads((tmp_path / method / "annotations.json").read_text())["annotations"]
         assert len(found) >= least, method
+
+
+def test_the_tutorial_of_growing_classes_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks(GROWING, "python")
+    exec(compile(code, GROWING, "exec"), {})
+    for line in commands(GROWING):
+        assert main(shlex.split(line)[1:]) == 0, line
+    told = capsys.readouterr().out
+    # What the page tells: the mistake shows, is taken back, and grease on the lens is noticed.
+    for said in ("washer  100 % -> 0 %", "(5 background) - taken back", "look at washer"):
+        assert said in told
+    assert (tmp_path / "drift.svg").is_file()
+    first = named(tmp_path / "sunday-found")
+    assert list(first) == ["washer"]
+    assert first["washer"] >= 12
+    found = named(tmp_path / "monday-found")
+    # Five trays with three washers, two nuts and one rusty washer on each.
+    for name, count in {"washer": 15, "nut": 10, "rusty washer": 5}.items():
+        assert count - 2 <= found[name] <= count + 4, name
+
+
+def named(folder: Path) -> Counter[str]:
+    """How many objects of each class a detection has."""
+    document = json.loads((folder / "annotations.json").read_text())
+    names = {one["id"]: one["name"] for one in document["categories"]}
+    return Counter(names[one["category_id"]] for one in document["annotations"])
 
 
 PAGES = [str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")]

@@ -1,3 +1,6 @@
+import warnings
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -64,3 +67,11 @@ def test_no_shots_are_refused() -> None:
         calibrate(torch.empty(0, 4))
     with pytest.raises(InputError, match="K from 1 on"):
         calibrate(torch.ones(4))
+
+
+def test_arrays_that_may_only_be_read_are_taken_without_a_warning() -> None:
+    held = np.array(around(0.5, 3).numpy())
+    held.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert calibrate(held) == pytest.approx(calibrate(torch.tensor(held)))

@@ -28,6 +28,8 @@ def test_a_new_class_that_steals_is_named_with_its_victim() -> None:
         ("washer", 1, None, 1.0),
     ]
     assert found.thefts == (Theft("nut", "washer", 1),)
+    assert [one.mistaken for one in found.classes] == [(("washer", 1),), (), ()]
+    assert found.to_json()["classes"][0]["mistaken"] == [{"taken_for": "washer", "count": 1}]
     assert [one.name for one in found.worse] == ["nut"]
     assert (found.drop, found.before, found.after) == (0.5, 1.0, 0.75)
 

@@ -1,15 +1,18 @@
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from tests.classes.states import Vectors, state_of
+from tests.classes.states import WIDTH, Vectors, state_of
 
-from kiridashi.classes.drift_plot import MOST_LINES, draw
-from kiridashi.classes.monitoring import Drift, Verdict, drift
-from kiridashi.classes.registry import Event, EventKind, Statistic
+from kiridashi.classes.drift_plot import MOST_LINES, MOST_POINTS, draw
+from kiridashi.classes.monitoring import FIRST_ROWS, Drift, Verdict, drift, thin_out
+from kiridashi.classes.registry import Event, EventKind, Registry, Sample, Statistic
 from kiridashi.core.errors import UsageError
+from kiridashi.core.mask import Mask
+from kiridashi.core.picture import Picture
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STATE = state_of({"nut": ([[1, 0, 0], [1, 0.5, 0]], []), "bolt": ([[0, 0, 1]], [[0, 0.5, 1]])})
@@ -129,8 +132,8 @@ def test_the_plot_is_an_svg_with_a_line_for_each_class() -> None:
     names: dict[str, tuple[Vectors, Vectors]] = {"<nut> & co": ([[1, 0, 0]], []), "bolt": ([[0, 0, 1]], [])}
     picture = ElementTree.fromstring(draw(drift(state_of(names), HISTORY, rows)))
     tag = "{http://www.w3.org/2000/svg}"
-    # Two classes and the unknown things.
-    assert len(picture.findall(f"{tag}polyline")) == 3
+    # Scores and distances of two classes, and the unknown things.
+    assert len(picture.findall(f"{tag}polyline")) == 5
     assert "<nut> & co" in [text.text for text in picture.iter(f"{tag}text")]
     for line in picture.findall(f"{tag}polyline"):
         points = np.array([point.split(",") for point in line.attrib["points"].split()], float)
@@ -144,6 +147,42 @@ def test_a_plot_of_nothing_and_of_one_moment() -> None:
     assert "<polyline" in draw(drift(STATE, HISTORY, seen(0, 0.5)))
 
 
+def test_a_plot_of_years_is_no_larger_than_one_of_weeks() -> None:
+    drawn = draw(drift(STATE, HISTORY, series(noisy(5 * MOST_POINTS, 0.8))))
+    # Scores and distances, the unknown things, and the sign of the class beside the panels.
+    assert drawn.count("<circle") == 3 * MOST_POINTS + 1
+    few = draw(drift(STATE, HISTORY, series([0.8, 0.4])))
+    assert few.count("<circle") == 3 * 2 + 1
+
+
+def test_very_many_rows_are_thinned_out_and_the_drift_stays_the_same(tmp_path: Path) -> None:
+    with Registry.create(tmp_path / "r", "compact", "f1", WIDTH) as registry:
+        pixels = np.zeros((4, 4, 3), np.uint8)
+        sample = Sample(Picture(pixels, "a.png"), Mask.from_array(np.ones((4, 4), bool)), np.ones(WIDTH))
+        identity = registry.add("nut", [sample]).id
+        begin = registry.history()[-1].time
+        rows = []
+        for number in range(900):
+            time, digest = begin + timedelta(minutes=number + 1), f"{number}"
+            score = 0.9 - 0.0004 * number
+            rows.append(Statistic(time, "a.png", digest, "nut", score, 0, 0.2, identity))
+            rows.append(Statistic(time, "a.png", digest, None, None, number % 5))
+        registry.record_statistics(rows)
+        before = drift(registry.state(), registry.history(), registry.statistics())
+        assert thin_out(registry, most=2000, newest=500) == 0
+        gone = thin_out(registry, most=1000, newest=500)
+        kept = registry.statistics()
+        assert gone == len(rows) - len(kept) == 2 * (900 - FIRST_ROWS - 250)
+        assert kept == [*rows[: 2 * FIRST_ROWS], *rows[-500:]]
+        after = drift(registry.state(), registry.history(), kept)
+        assert (before.classes[0].score, before.unknown) == (after.classes[0].score, after.unknown)
+        # Those before the class's last change are compared with nothing any more.
+        registry.drop_statistics({identity: begin + timedelta(minutes=100)}, newest=500, first=50)
+        assert registry.statistics() == [*rows[2 * 99 : 2 * 149], *rows[-500:]]
+        assert registry.drop_statistics({}, newest=0, first=50) == 600
+        assert registry.statistics_count() == 0
+
+
 def test_a_plot_of_many_classes_shows_those_that_moved() -> None:
     names: dict[str, tuple[Vectors, Vectors]] = {
         f"class {n}": ([[1, n, 0]], []) for n in range(MOST_LINES + 4)
@@ -154,4 +193,4 @@ def test_a_plot_of_many_classes_shows_those_that_moved() -> None:
     rows += [row for minute in range(20, 40) for row in seen(minute, 0.2, identity=len(names) + 1)]
     drawn = draw(drift(state_of(names), history, rows))
     assert f"class {len(names) - 1} (worse)" in drawn
-    assert drawn.count("<polyline") == MOST_LINES + 1
+    assert drawn.count("<polyline") == 2 * MOST_LINES + 1

@@ -1,13 +1,23 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from kiridashi.classes import embedding
 from kiridashi.classes.classifier import CosineClassifier
 from kiridashi.classes.embedding import Embedder
 from kiridashi.classes.head import Head, HeadFacts
-from kiridashi.classes.opening import classifier_of, embedder_of, open_detector, open_or_create, thresholds_of
+from kiridashi.classes.opening import (
+    classifier_of,
+    embedder_of,
+    model_of,
+    open_detector,
+    open_or_create,
+    thresholds_of,
+)
 from kiridashi.classes.rebuilding import rebuild
 from kiridashi.classes.registry import Registry, Sample
 from kiridashi.core.errors import InputError, UsageError
@@ -120,8 +130,78 @@ def test_a_head_makes_other_embeddings(
 ) -> None:
     plain = Embedder(tiny_compact)
     Head(plain.width, HeadFacts(plain.fingerprint, "tiny")).save(tmp_path / "head.safetensors")
-    assert embedder_of(tiny_compact, tmp_path / "head.safetensors").fingerprint != plain.fingerprint
-    with pytest.raises(UsageError, match="use that model and head"):
+    with_head = embedder_of(tiny_compact, tmp_path / "head.safetensors")
+    assert with_head.fingerprint != plain.fingerprint
+    with pytest.raises(
+        UsageError, match=r"made without an embedding head of your own; leave --head out.* --head "
+    ):
         open_detector(store, tiny_compact, head=tmp_path / "head.safetensors")
     with pytest.raises(InputError, match="trained on what"):
         embedder_of(make_compact(seed=5), tmp_path / "head.safetensors")
+
+
+def test_a_registry_names_the_head_that_it_was_made_with(
+    store: Path, tmp_path: Path, tiny_compact: PromptableModel
+) -> None:
+    plain = Embedder(tiny_compact)
+    files = tmp_path / "head.safetensors", tmp_path / "other head.safetensors"
+    for number, file in enumerate(files):
+        head = Head(plain.width, HeadFacts(plain.fingerprint, "tiny"))
+        torch.nn.init.constant_(head.narrow.bias, 0.01 * number)
+        head.save(file)
+    first, other = (embedder_of(tiny_compact, file) for file in files)
+    made = tmp_path / "made"
+    with open_or_create(made, first) as registry:
+        assert registry.state().head == str(files[0])
+    with Registry.open(store, writable=True) as registry:
+        before = registry.state().event
+        rebuild(registry, first)
+        assert registry.state().head == str(files[0])
+        assert registry.state(before).head is None
+    open_detector(store, tiny_compact, head=files[0])[0].close()
+    for place in (made, store):
+        with pytest.raises(UsageError, match=f"head {files[0]}; name it: --head {files[0]}; or embed"):
+            open_or_create(place, plain)
+        with pytest.raises(UsageError, match=f"not with {files[1]} as it is now .* --head '{files[1]}'"):
+            open_or_create(place, other)
+    with Registry.open(store, writable=True) as registry:
+        rebuild(registry, plain)
+        assert registry.state().head is None
+        registry.roll_back(before + 1)
+        assert registry.state().head == str(files[0])
+
+
+def test_a_registry_from_before_the_package_had_a_head_goes_on_without(
+    store: Path, tmp_path: Path, tiny_compact: PromptableModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Embedder(tiny_compact, None)
+    shipped = tmp_path / "shipped.safetensors"
+    Head(plain.width, HeadFacts(plain.fingerprint, "tiny")).save(shipped)
+    monkeypatch.setattr(embedding, "SHIPPED_HEAD", shipped)
+    new = embedder_of(tiny_compact)
+    assert new.fingerprint != plain.fingerprint
+    assert new.head_file is None
+    registry, detector = open_detector(store, tiny_compact)
+    with registry:
+        assert detector.embedder.fingerprint == plain.fingerprint
+    # A user's head takes plain embeddings, whatever the package has.
+    Head(plain.width, HeadFacts(plain.fingerprint, "tiny")).save(tmp_path / "own.safetensors")
+    assert embedder_of(tiny_compact, tmp_path / "own.safetensors").head_file == tmp_path / "own.safetensors"
+    with open_or_create(tmp_path / "new", new) as registry:
+        assert registry.state().head is None
+
+
+def test_a_registry_finds_its_model_folder_from_anywhere(
+    tmp_path: Path, tiny_compact: PromptableModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").mkdir()
+    monkeypatch.chdir(tmp_path)
+    card = replace(tiny_compact.card, name="model", source="folder:model")
+    with open_or_create("store", Embedder(PromptableModel(tiny_compact.net, card))) as registry:
+        state = registry.state()
+    assert state.model == str(tmp_path / "model")
+    with pytest.raises(
+        UsageError, match=f"made with model {tmp_path / 'model'}, which is not there; .*--model"
+    ):
+        model_of("store", state)
+    assert model_of("store", state, tiny_compact) is tiny_compact

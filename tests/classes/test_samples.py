@@ -147,7 +147,7 @@ def test_what_cannot_be_samples_at_all(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file or folder"):
         gather(tmp_path / "gone", "nut")
     (tmp_path / "list.txt").write_text("x")
-    with pytest.raises(InputError, match="expected a folder"):
+    with pytest.raises(InputError, match="expected a picture with its mask beside it, a folder"):
         gather(tmp_path / "list.txt", "nut")
     (tmp_path / "full").mkdir()
     picture(tmp_path / "full" / "a.png")
@@ -190,3 +190,12 @@ def test_a_folder_for_each_class_is_labelled_by_it(tmp_path: Path) -> None:
 def test_unmarked_pictures_are_never_labelled(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     assert not any(isinstance(one, Picture) for one in find_labelled(tmp_path))
+
+
+def test_a_single_picture_with_its_mask_or_as_background(tmp_path: Path) -> None:
+    one = picture(tmp_path / "a.png")
+    assert [each.name for each in gather(one, None, unmarked=True).unmarked] == ["a.png"]
+    with pytest.raises(InputError, match="there is no mask for it"):
+        gather(one, "nut")
+    mask(tmp_path / "a_mask.png")
+    assert [each.mask.area for each in gather(one, "nut").marked] == [36]

@@ -1,3 +1,4 @@
+import copy
 import json
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from kiridashi.classes.embedding import Embedder
@@ -95,7 +97,7 @@ def test_a_class_is_added_listed_shown_and_remembered(shop: Shop) -> None:
     ran = shop.add("nut", "--author", "Mia", "--reason", "first part", count=5)
     assert (ran.code, ran.err) == (0, "")
     assert "class 'nut' added: 4 shots, 1 held aside, threshold 0." in ran.out
-    assert "of its own 1 held-aside sample, " in ran.out
+    assert "its own held-aside sample is named rightly" in ran.out
     assert f"kiridashi classes rollback 1 --store {shop.store}" in ran.out
     listed = shop.do("list").out.splitlines()
     assert listed[0].split() == ["class", "shots", "held", "aside", "threshold", "added"]
@@ -175,6 +177,53 @@ def test_two_classes_of_one_name(shop: Shop) -> None:
     assert shop.do("add", "nuts", "--more", "--samples", str(shop.samples("nut"))).code == 2
 
 
+def test_samples_that_the_class_has_already_are_left_out(shop: Shop) -> None:
+    assert shop.add("nut", count=5).code == 0
+    ran = shop.add("nut", "--more", count=5)
+    assert ran.code == 2
+    assert "class 'nut' has all of these samples already; nothing was changed" in ran.err
+    ran = shop.add("nut", "--more", count=7)
+    assert ran.code == 3
+    assert "added to 'nut': 2 shots" in ran.out
+    assert ran.err.count("it is a sample of 'nut' already; it counts once") == 5
+    assert shop.json("list")["classes"][0]["shots"] == 6
+
+
+def test_one_thing_under_two_names_is_told(shop: Shop) -> None:
+    assert shop.add("nut", count=3).code == 0
+    ran = shop.do("add", "bolt", "--samples", str(shop.samples("nut", 3)))
+    assert ran.code == 0
+    assert "note (other classes): 3 objects given here are known as 'nut'" in ran.out
+    told = shop.json("add", "bolt", "--more", "--background", str(shop.samples("nut", 3)))
+    assert [one["about"] for one in told["remarks"]] == ["other classes"] * 2
+    for name, remark in zip(("bolt", "nut"), told["remarks"], strict=True):
+        assert f"3 objects given as background here are known as '{name}'" in remark["text"]
+
+
+def test_look_alikes_alone_are_added_to_a_class(shop: Shop) -> None:
+    assert shop.add("nut", count=3).code == 0
+    before = shop.json("list")["classes"]
+    words = ("add", "nut", "--more", "--background", str(shop.samples("bolt", 2)))
+    assert "added to 'nut': 2 as background, threshold" in shop.do(*words).out
+    assert "has all of these samples already" in shop.do(*words).err
+    assert shop.json("list")["classes"] == before
+    # Without a mask everything in a picture is meant, and the random model finds nothing in it.
+    unmarked = shop.samples("washer", 1) / "0.png"
+    unmarked.with_name("0_mask.png").unlink()
+    ran = shop.do("add", "nut", "--more", "--background", str(unmarked))
+    assert ran.code == 2
+    assert "nothing that might be an object was found in the pictures of --background" in ran.err
+    assert "more samples of 'nut' (2 background)" in shop.do("history").out
+    for wrong in (
+        ("add", "nut"),
+        ("add", "nut", "--more"),
+        ("add", "bolt", "--background", str(shop.samples("bolt"))),
+    ):
+        ran = shop.do(*wrong)
+        assert ran.code == 2
+        assert "name the samples with --samples DIR" in ran.err
+
+
 @pytest.mark.parametrize("name", ["", " ", "background", "a\nb", "x" * 101])
 def test_names_that_no_class_can_have(shop: Shop, name: str) -> None:
     ran = shop.do("add", name, "--samples", str(shop.samples("nut")))
@@ -237,7 +286,8 @@ def test_a_read_only_disk(shop: Shop) -> None:
 
 
 def _run_in_child(words: Sequence[str]) -> None:
-    sys.exit(main([*words, "--quiet"]))
+    sys.stderr = open("/tmp/six/E/child.log", "a")
+    sys.exit(main([*words, "--quiet", "--debug"]))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="children share the small model by fork")
@@ -280,8 +330,12 @@ def test_remove_rename_and_the_way_back(shop: Shop) -> None:
     assert shop.names() == ["nut", "bolt"]
     assert shop.do("rollback", "99").code == 2
     told = shop.do("history").out
-    for line in ("renamed 'nut' to 'Mutter'", "German", "removed 'Mutter'", "went back to event 3"):
+    for line in ("renamed 'nut' to 'Mutter' - taken back", "German", "removed 'Mutter' - taken back"):
         assert line in told
+    assert "went back to event 3" in told
+    assert told.count("taken back") == 2
+    taken = [one["taken_back"] for one in shop.json("history")["events"]]
+    assert taken == [False, False, False, True, True, False]
 
 
 def test_another_model_is_refused_and_rebuild_is_the_way_out(
@@ -343,7 +397,7 @@ def test_monitor_shows_a_drift_and_draws_it(shop: Shop) -> None:
     ran = shop.do("monitor", "--plot", str(plot))
     assert ran.code == 0
     assert "0.90 -> 0.60" in ran.out
-    assert "look at nut: less sure than at first" in ran.out
+    assert "look at nut: less sure, or less like the samples, than at first" in ran.out
     assert "unknown things in 60 pictures: 50 % then, 50 % now: steady" in ran.out
     assert plot.read_text().startswith("<svg")
     assert shop.do("monitor", "--plot", str(shop.root / "drift.png")).code == 2
@@ -429,9 +483,43 @@ def test_train_base_writes_what_helps(shop: Shop, monkeypatch: pytest.MonkeyPatc
     # The head serves the other verbs.
     head = ("--head", str(out / "head.safetensors"))
     assert shop.add("nut", *head).code == 0
-    assert "use that model and head" in shop.add("bolt").err
+    assert f"--head {out / 'head.safetensors'}" in shop.add("bolt").err
+    assert f"and head {out / 'head.safetensors'}, event 2" in shop.do("list").out
+    assert f"and head {out / 'head.safetensors'}" in shop.do("history").out
+    assert shop.add("bolt", *head).code == 0
+    assert "3 samples embedded anew with model tiny-compact (" in shop.do("rebuild").out
     assert shop.run("classes", "train-base", str(folder), "--out", str(out)).code == 2
     assert shop.run(*words[:4], str(out), "--steps", "0").code == 2
+
+
+def test_a_tuned_decoder_is_saved_as_a_model_that_works(tmp_path: Path) -> None:
+    from kiridashi.cli.classes_train_job import _save_model
+    from kiridashi.core.prompt import Prompt
+    from kiridashi.demo.coins import coins
+    from kiridashi.models.loading import load_model
+
+    plain = load_model("compact")
+    tuned = PromptableModel(copy.deepcopy(plain.net), plain.card)
+    with torch.no_grad():
+        for parameter in tuned.net.mask_decoder.parameters():
+            parameter.mul_(1.02)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "old").write_text("of an earlier run")
+    _save_model(tuned, tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert not (tmp_path / "model" / "old").exists()
+    loaded = load_model(str(tmp_path / "model"))
+    picture, prompts = coins().target, [Prompt(points=((60.0, 60.0, 1),))]
+    drawn = {
+        name: model.decode(model.encode(picture), prompts).logits
+        for name, model in {"plain": plain, "tuned": tuned, "loaded": loaded}.items()
+    }
+    torch.testing.assert_close(drawn["loaded"], drawn["tuned"])
+    assert not torch.allclose(drawn["plain"], drawn["tuned"], atol=0.01)
+    # A registry that was made before the tuning stays valid, and the card is kept.
+    assert Embedder(loaded).fingerprint == Embedder(plain).fingerprint
+    assert (loaded.card.grid, loaded.card.trained) == (plain.card.grid, plain.card.trained)
+    assert loaded.card.draws_prompts is plain.card.draws_prompts
 
 
 def test_train_base_needs_classes_to_hold_aside(shop: Shop) -> None:

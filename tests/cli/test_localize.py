@@ -15,10 +15,12 @@ from PIL import Image
 from kiridashi.cli import localize_opening
 from kiridashi.cli.localize_fit_job import FitJob
 from kiridashi.cli.localize_opening import Opened
+from kiridashi.cli.localize_predict_job import PredictJob
 from kiridashi.core.picture import Picture
 from kiridashi.data.lines import read_jsonl
 from kiridashi.localize.coarse import Look
 from kiridashi.localize.gtformer.options import GTFormerOptions
+from kiridashi.localize.settings import LocaliseSettings
 from kiridashi.localize.training import loop
 from kiridashi.models.promptable import PromptableModel
 
@@ -278,7 +280,7 @@ def test_an_interrupted_run_goes_on(works: Works, run: Run, stand_in_network: Re
     assert [row["class"] for row in rows].count("") == 1
     other = run(*works.predict("--resume", "--matching", "iou"))
     assert other.code == 2
-    assert "measure was soft-iou, now iou" in other.err
+    assert f"measure was {LocaliseSettings().measure}, now iou" in other.err
 
 
 def test_masks_become_samples_of_a_class(works: Works, run: Run, stand_in_network: RedSeer) -> None:
@@ -314,6 +316,12 @@ def test_predict_refuses(works: Works, run: Run, words: list[str], reason: str) 
     assert told.code == 2
     assert reason in told.err
     assert not works.out().exists()
+
+
+def test_the_defaults_are_those_of_the_localiser() -> None:
+    job, settings = PredictJob((), Path(), Path()), LocaliseSettings()
+    assert (job.points_per_side, job.candidates) == (settings.points_per_side, settings.most_candidates)
+    assert job._settings() == settings
 
 
 def test_a_model_folder_that_is_none(works: Works, run: Run) -> None:

@@ -11,7 +11,7 @@ from kiridashi.localize.settings import PUBLISHED, LocaliseSettings
 from kiridashi.models.grid import Gallery
 
 SIZE = (80, 100)
-SETTINGS = LocaliseSettings(side=20, threshold=0.5, scaling="none")
+SETTINGS = LocaliseSettings(side=20, threshold=0.5, scaling="none", quality=0.0)
 Box = tuple[int, int, int, int]
 # Where the coarse map sees something, in pixels.
 SEEN: Box = (20, 20, 60, 60)
@@ -123,12 +123,21 @@ def test_the_decoders_own_answer_competes_by_its_score() -> None:
     left = choose(seen()[0], pool(exact), SETTINGS, rough)
     assert left.source == "gallery"
     assert left.mask == exact
-    led = choose(seen()[0], pool(rough), replace(SETTINGS, prompt_lead=0.3), exact)
-    assert (led.source, led.mask) == ("gallery", rough)
-    assert [each.source for each in led.candidates] == ["gallery", "sharpened"]
-    assert choose(seen()[0], pool(rough), replace(SETTINGS, prompt_lead=0.03), exact).source == "sharpened"
     assert choose(seen()[0], pool(), SETTINGS, exact).source == "sharpened"
     assert choose(seen()[0], pool(), SETTINGS, Mask.empty(SIZE)).reason == "no candidates"
+
+
+def test_a_mask_that_the_decoder_is_sure_of_may_match_a_little_worse() -> None:
+    sure, doubtful = box((20, 20, 60, 64)), box(SEEN)
+    heard = replace(SETTINGS, quality=0.5)
+    assert choose(seen()[0], pool(sure, doubtful), SETTINGS).mask == doubtful
+    assert choose(seen()[0], pool(sure, doubtful), heard).mask == sure
+    # The decoder's own answer is credited with less than the surest mask and more than the least sure one.
+    assert choose(seen()[0], pool(sure), heard, doubtful).source == "gallery"
+    rough = box((20, 20, 50, 60))
+    assert choose(seen()[0], pool(box((0, 0, 9, 9)), rough), heard, doubtful).source == "sharpened"
+    # Sureness alone does not win.
+    assert choose(seen()[0], pool(box((70, 60, 99, 79)), doubtful), heard).mask == doubtful
 
 
 def test_stray_pixels_do_not_move_the_box() -> None:

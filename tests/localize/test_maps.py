@@ -14,7 +14,7 @@ from kiridashi.localize.trained import Facts, TrainedNetwork
 from kiridashi.localize.training.options import TrainingOptions
 from kiridashi.models.promptable import PromptableModel
 
-NETWORK = GTFormerOptions(grid=4, width=16, depth=2, global_aware=1, heads=2)
+NETWORK = GTFormerOptions(strides=(16, 32), grid=4, width=16, depth=2, global_aware=1, heads=2)
 MakePicture = Callable[..., Picture]
 
 

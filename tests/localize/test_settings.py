@@ -46,7 +46,7 @@ def test_the_least_score_follows_the_measure() -> None:
         {"least_score": 1.5},
         {"least_score": float("nan")},
         {"least_share": -0.1},
-        {"prompt_lead": 2.0},
+        {"quality": 3.0},
     ],
 )
 def test_what_cannot_be_is_refused(wrong: dict[str, Any]) -> None:

@@ -16,10 +16,11 @@ from kiridashi.classes.classifier import Embeddings
 from kiridashi.core.errors import InputError
 
 # An object is taken for one of the class when it has this share of the cosine to be expected, and two shots
-# of the same class are expected to have the cosine PAIR while few are known. Chosen on objects of 150 training
-# photographs with the package's head, sixty draws of five classes: with five shots, 0.84 of the objects are
-# kept, 0.79 of the background and 0.34 of the objects of other kinds are refused (0.88, 0.74 and 0.23 without
-# the head); with one, 0.57, 0.77 and 0.40 (0.61, 0.74 and 0.33). A lower PAIR gives away more than it keeps.
+# of the same class are expected to have the cosine PAIR while few are known. Chosen on objects of 150
+# training photographs with the package's head, sixty draws of five classes: with five shots, 0.85 of the
+# objects are kept, 0.79 of the background and 0.30 of the objects of other kinds are refused (0.88, 0.74 and
+# 0.23 without the head); with one, 0.62, 0.75 and 0.32 (0.61, 0.74 and 0.33). A lower PAIR gives away more
+# than it keeps.
 SHARE = 0.7
 PAIR = 0.36
 # Shots that what is expected in general weighs as much as.

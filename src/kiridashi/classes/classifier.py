@@ -22,8 +22,8 @@ Embeddings = Tensor | NDArray[np.float32]
 # iMTFA's scale; the likelihood of held-aside training objects has its optimum between 15 and 20 here.
 SCALE = 20.0
 # Less alike than this to every class and to every background sample is background. Chosen on training
-# photographs: without background samples and with five shots, it refuses 0.63 of what is no object of five
-# classes for 0.02 of the objects.
+# photographs: without background samples and with five shots, it refuses 0.60 of what is no object of five
+# classes for 0.01 of the objects.
 FLOOR = 0.25
 # Fewer background samples stay as they are: a look-alike must not be averaged away.
 MOST_PROTOTYPES = 32

@@ -178,8 +178,8 @@ def check_embedder(path: str | Path, state: RegistryState, embedder: Embedder) -
         )
     elif given is not None:
         why = (
-            "its classes were made without an embedding head; leave --head out, or embed the stored samples "
-            f"anew with it: {anew} --head {shlex.quote(str(given))}"
+            "its classes were made without an embedding head of your own; leave --head out, or embed the "
+            f"stored samples anew with it: {anew} --head {shlex.quote(str(given))}"
         )
     else:
         # The name alone may be the same: other weights make other embeddings too.

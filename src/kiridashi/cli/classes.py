@@ -238,7 +238,7 @@ def rebuild(
         typer.Option(
             "--head",
             metavar="FILE",
-            help="An embedding head of `classes train-base`. Not given: without one.",
+            help="An embedding head of `classes train-base`. Not given: the package's own.",
             show_default=False,
         ),
     ] = None,

@@ -158,6 +158,11 @@ class AddJob:
         with display.bar("embed", total, unit="samples") as step:
             shown, aside, background = (embed_marked(embedder, one.marked, step) for one in given)
             background += embed_unmarked(model, embedder, given[2].unmarked, step)
+        if not (shown or aside or background):
+            raise InputError(
+                "nothing that might be an object was found in the pictures of --background; mark what looks "
+                "alike in them, with a mask for each"
+            )
         if self.validation is not None or self.all_shots:
             return Batch(shown, aside, background)
         shots, validation = hold_aside(shown)

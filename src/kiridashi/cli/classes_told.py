@@ -73,7 +73,8 @@ def forgetting_lines(forgetting: "Forgetting", *, changed: str | None = None, do
     if not others:
         kept = [one for one in forgetting.classes if one.name != changed]
         if kept:
-            lines.append("no other class has held-aside samples, so nobody knows whether it suffers")
+            other = "other " if changed else ""
+            lines.append(f"no {other}class has held-aside samples, so nobody knows whether it suffers")
         return lines
     before = sum(one.before or 0 for one in others) / len(others)
     after = sum(one.after or 0 for one in others) / len(others)

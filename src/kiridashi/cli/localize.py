@@ -202,13 +202,14 @@ def predict(
         ),
     ] = None,
     matching: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--matching",
             metavar="iou|soft-iou|cosine|inside-outside",
-            help="How masks are compared with the coarse map.",
+            help="How masks are compared with the coarse map.  [default: what did best on trials]",
+            show_default=False,
         ),
-    ] = "soft-iou",
+    ] = None,
     min_score: Annotated[
         float | None,
         typer.Option(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ class PredictJob:
     Attributes:
         model: folder of the trained network.
         sam: name of what draws the masks; None: the model that the network looks through.
+        matching: None: that of `LocaliseSettings`.
     """
 
     targets: tuple[str, ...]
@@ -38,7 +39,7 @@ class PredictJob:
     sam: str | None = None
     points_per_side: int = 16
     candidates: int | None = None
-    matching: str = "soft-iou"
+    matching: str | None = None
     min_score: float | None = None
     pseudo_labels: bool = False
     cache: Path | None = None
@@ -85,11 +86,11 @@ class PredictJob:
     def _settings(self) -> "LocaliseSettings":
         from kiridashi.localize.settings import MEASURES, LocaliseSettings
 
+        settings = LocaliseSettings(points_per_side=self.points_per_side, most_candidates=self.candidates)
+        if self.matching is None:
+            return settings
         check_choice("way of matching", self.matching, MEASURES)
-        measure = next(one for one in MEASURES if one == self.matching)
-        return LocaliseSettings(
-            points_per_side=self.points_per_side, most_candidates=self.candidates, measure=measure
-        )
+        return replace(settings, measure=next(one for one in MEASURES if one == self.matching))
 
     def _open(self, settings: "LocaliseSettings") -> tuple["Opened", "Localizer"]:
         from kiridashi.cli.localize_opening import open_model
@@ -228,7 +229,8 @@ def _look(localizer: "Localizer", folder: "LocalisationFolder", picture: Picture
 
     found = localizer.predict(picture)
     # Still in memory: it was made for this very picture.
-    masks = localizer.galleries.of(picture).masks if found.found else ()
+    wanted = localizer.wanted(found.look)
+    masks = localizer.galleries.of(picture, wanted).masks if found.found else ()
     folder.hold(stages_of(found, masks))
     return found.segments
 

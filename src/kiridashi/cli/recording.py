@@ -39,6 +39,7 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._thin_out()
         self._close()
 
     def write(self, rows: Sequence["Statistic"]) -> None:
@@ -49,6 +50,16 @@ class Recorder:
             self._registry.record_statistics(rows)
         except KiridashiError as error:
             self._give_up(error)
+
+    def _thin_out(self) -> None:
+        from kiridashi.classes.monitoring import thin_out
+
+        if self._registry is None:
+            return
+        try:
+            thin_out(self._registry)
+        except KiridashiError as error:
+            tell(str(error), "old statistics were not deleted")
 
     def _give_up(self, error: KiridashiError) -> None:
         self._close()

@@ -28,6 +28,9 @@ UNION_GAIN = 0.1
 PAIRED = 8
 # What of a mask is small beside its largest part is left out of the answer: a stray pixel moves a box.
 SPECK = 0.05
+# What the decoder's answer to a map is credited with as its predicted IoU: of a mask that a filter of edges
+# had a say in, the decoder cannot say how sure it is.
+DRAWN_IOU = 0.8
 # Candidates that a choice remembers, for the report.
 REMEMBERED = 6
 
@@ -64,8 +67,7 @@ class Choice:
         why: why, in plain words with the numbers.
         region: the region of the coarse map.
         weight: share of the map above the threshold that is in the region, 0..1.
-        candidates: the best few, best first; the decoder's own answer comes after those that it does not lead
-            by `prompt_lead`.
+        candidates: the best few, best first, by likeness and predicted IoU together.
     """
 
     mask: Mask
@@ -120,16 +122,15 @@ def choose(region: Region, pool: Pool, settings: LocaliseSettings, sharpened: Ma
         sharpened: the decoder's answer to the coarse map at this region, a further candidate.
 
     Returns:
-        The candidate with the best score, where the decoder's own answer must lead the others. The region
-        itself where there is no candidate, where the best score is below `settings.least`, or where the best
-        mask is of less than `settings.least_share` of its area.
+        The candidate with the best score, its predicted IoU considered. The region itself where there is no
+        candidate, where the best score is below `settings.least`, or where the best mask is of less than
+        `settings.least_share` of its area.
     """
     candidates = _from_gallery(region, pool, settings)
     if sharpened is not None and not sharpened.is_empty:
         drawn = Candidate(sharpened, _score(region, sharpened, settings), "sharpened")
-        lead = settings.prompt_lead
-        behind = sum(each.score >= drawn.score - lead for each in candidates)
-        candidates.insert(behind, drawn)
+        own = _rank(drawn, settings)
+        candidates.insert(sum(_rank(each, settings) >= own for each in candidates), drawn)
     if not candidates:
         why = "kept the coarse region: the gallery has no mask to choose from"
         return _keep(region, candidates, "no candidates", why)
@@ -195,13 +196,15 @@ def _from_gallery(region: Region, pool: Pool, settings: LocaliseSettings) -> lis
     if not pool.masks:
         return []
     scores = _similarity(region, pool.inside, settings)
-    # Equal scores keep the gallery's order: the better predicted IoU first.
-    order = np.argsort(-scores, kind="stable")[: max(REMEMBERED, PAIRED)]
+    ranks = scores + settings.quality * pool.predicted_iou
+    # Equal ranks keep the gallery's order: the better predicted IoU first.
+    order = np.argsort(-ranks, kind="stable")[: max(REMEMBERED, PAIRED)]
     found = [
         Candidate(pool.masks[row], float(scores[row]), "gallery", float(pool.predicted_iou[row]))
         for row in order
     ]
-    joined = _union(region, pool, order[:PAIRED], found[0].score, settings) if settings.unions else None
+    best = max(each.score for each in found)
+    joined = _union(region, pool, order[:PAIRED], best, settings) if settings.unions else None
     return [joined, *found] if joined else found
 
 
@@ -232,6 +235,11 @@ def _adjacent(inside: FloatMap) -> NDArray[np.bool_]:
     touch = wider.reshape(count, -1).astype(np.float32) @ there.reshape(count, -1).T.astype(np.float32)
     adjacent: NDArray[np.bool_] = touch > 0
     return adjacent
+
+
+def _rank(candidate: Candidate, settings: LocaliseSettings) -> float:
+    predicted = DRAWN_IOU if candidate.predicted_iou is None else candidate.predicted_iou
+    return candidate.score + settings.quality * predicted
 
 
 def _score(region: Region, mask: Mask, settings: LocaliseSettings) -> float:

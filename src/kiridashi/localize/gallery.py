@@ -21,6 +21,8 @@ from kiridashi.models.fingerprint import model_fingerprint
 from kiridashi.models.grid import Gallery, GridSettings, gallery
 from kiridashi.models.promptable import PromptableModel
 
+Points = NDArray[np.bool_]
+
 FORMAT = "kiridashi-gallery-1"
 # Below the cache folder, one level deep, where `data.cache_folder.trim` finds them.
 FOLDER = "galleries"
@@ -48,25 +50,29 @@ class Galleries:
         self._cache = cache
         self._recent: OrderedDict[str, Gallery] = OrderedDict()
 
-    def of(self, picture: Picture) -> Gallery:
+    def of(self, picture: Picture, wanted: Points | None = None) -> Gallery:
         """The gallery of a picture: remembered, read, or made and kept; equal whichever way.
 
         The tokens have the precision of float16, in which they are kept. A damaged file is made anew.
 
+        Args:
+            picture: which.
+            wanted: (side, side) the points of the grid to decode; None: all.
+
         Raises:
             UsageError: the model's mask decoder is not trained, or the cache cannot be written.
         """
-        key = self.key(picture)
+        key = self.key(picture, wanted)
         found = self._recent.pop(key, None) or self._read(key, picture.size)
         if found is None:
-            found = self._made(picture)
+            found = self._made(picture, wanted)
             self._write(key, found)
         self._recent[key] = found
         while len(self._recent) > MOST_IN_MEMORY:
             self._recent.popitem(last=False)
         return found
 
-    def key(self, picture: Picture) -> str:
+    def key(self, picture: Picture, wanted: Points | None = None) -> str:
         """SHA-256 of all that decides a picture's gallery."""
         grid, limits = self.grid, self.grid.thresholds(self.model.card.grid)
         parts = {
@@ -74,6 +80,7 @@ class Galleries:
             "picture": picture.digest,
             "model": self._fingerprint,
             "points": grid.points_per_side,
+            "wanted": None if wanted is None else np.packbits(wanted).tobytes().hex(),
             "thresholds": [limits.predicted_iou, limits.stability],
             "offset": grid.stability_offset,
             "box": grid.box_iou,
@@ -82,17 +89,17 @@ class Galleries:
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def path(self, picture: Picture) -> Path | None:
+    def path(self, picture: Picture, wanted: Points | None = None) -> Path | None:
         """Where a picture's gallery is, or would be; None without a cache."""
-        return self._cache and self._file(self._cache, self.key(picture))
+        return self._cache and self._file(self._cache, self.key(picture, wanted))
 
     @cached_property
     def _fingerprint(self) -> str:
         return model_fingerprint(self.model)
 
-    def _made(self, picture: Picture) -> Gallery:
+    def _made(self, picture: Picture, wanted: Points | None) -> Gallery:
         self.model.require("mask_decoder", "a gallery of masks")
-        found = gallery(self.model, self.model.encode(picture), self.grid)
+        found = gallery(self.model, self.model.encode(picture), self.grid, wanted)
         # With a least stability of 0 the grid may give masks without a pixel.
         rows = [row for row, mask in enumerate(found.masks) if not mask.is_empty]
         return replace(

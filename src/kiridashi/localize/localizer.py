@@ -19,7 +19,7 @@ from kiridashi.core.segments import Segment, Segments, Verdict
 from kiridashi.localize.choosing import Choice, Pool, choose, distinct, no_place
 from kiridashi.localize.coarse import CoarseLocaliser, FloatMap, Look
 from kiridashi.localize.gallery import Galleries
-from kiridashi.localize.regions import Region, resize_map, scale, split_regions
+from kiridashi.localize.regions import Region, points_near, resize_map, scale, split_regions
 from kiridashi.localize.settings import LocaliseSettings
 from kiridashi.models.promptable import PromptableModel
 from kiridashi.models.sharpening import sharpen
@@ -159,10 +159,13 @@ class Localizer:
         provenance = MappingProxyType(self._provenance())
         if not present:
             return Localisation(picture.size, self.network.classes, look, (), verdict, provenance=provenance)
-        gallery = self.galleries.of(picture)
-        pool = Pool(gallery, self.settings)
-        found = tuple(self._find(picture, look, place, pool, len(present)) for place in present)
-        classes, count = self.network.classes, len(gallery.masks)
+        maps = [self._map(look, place, len(present)) for place in present]
+        pool, count = self._pool(picture, maps)
+        found = tuple(
+            self._find(picture, look, place, values, pool)
+            for place, values in zip(present, maps, strict=True)
+        )
+        classes = self.network.classes
         return Localisation(picture.size, classes, look, found, verdict, count, provenance)
 
     def judge(self, look: Look) -> tuple[list[int], Verdict]:
@@ -189,11 +192,37 @@ class Localizer:
         """
         if label not in self.network.classes:
             raise UsageError(f"no class is called {label!r}; known: {', '.join(self.network.classes[:12])}")
-        pool = Pool(self.galleries.of(picture), self.settings)
-        return self._find(picture, look, self.network.classes.index(label), pool, 1)
+        place = self.network.classes.index(label)
+        values = self._map(look, place, 1)
+        pool, _ = self._pool(picture, [values])
+        return self._find(picture, look, place, values, pool)
 
-    def _find(self, picture: Picture, look: Look, place: int, pool: Pool, present: int) -> Found:
-        values = scale(self._guide(look, place, present), self.settings.scaling)
+    def wanted(self, look: Look, label: str | None = None) -> NDArray[np.bool_] | None:
+        """The points of the grid that are decoded for a look, see `points_near`.
+
+        Args:
+            look: at a picture.
+            label: for `find` of this class; None: for `decide`.
+        """
+        if label is not None:
+            return self._wanted([self._map(look, self.network.classes.index(label), 1)])
+        present, _ = self.judge(look)
+        return self._wanted([self._map(look, place, len(present)) for place in present])
+
+    def _wanted(self, maps: Sequence[FloatMap]) -> NDArray[np.bool_] | None:
+        near = [points_near(values, self.settings, self.galleries.grid.points_per_side) for values in maps]
+        known = [one for one in near if one is not None]
+        return np.logical_or.reduce(known) if known else None
+
+    def _pool(self, picture: Picture, maps: Sequence[FloatMap]) -> tuple[Pool, int]:
+        """What may be chosen for some scaled maps, and the number of masks in the gallery."""
+        gallery = self.galleries.of(picture, self._wanted(maps))
+        return Pool(gallery, self.settings), len(gallery.masks)
+
+    def _map(self, look: Look, place: int, present: int) -> FloatMap:
+        return scale(self._guide(look, place, present), self.settings.scaling)
+
+    def _find(self, picture: Picture, look: Look, place: int, values: FloatMap, pool: Pool) -> Found:
         regions = split_regions(values, picture.size, self.settings)
         drawn = self._drawn(picture, values) if self.settings.map_prompt and regions else []
         apart = self.settings.by_component

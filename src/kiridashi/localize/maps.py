@@ -74,7 +74,8 @@ def coarse_look(network: TrainedNetwork, inputs: Tensor, thumbnails: Tensor, met
 
     - "gtformer": the map is M_b as it is, not stretched: it stays low where nothing is found. A class's map
       is M_b times the class's probability at each place (softmax over the classes with one label a picture,
-      else sigmoid). The paper has the first only; the second tells several objects apart.
+      else sigmoid), by `Localised.evidence` if that was trained, else by the class head's maps. The paper
+      has the first map only; the others tell several objects apart.
     - "cam" and "grad-cam": each class's map without its negative part, stretched to 0..1; the map is that
       of the best class, as in their papers.
 
@@ -108,7 +109,9 @@ def stretched(one: Tensor) -> Tensor:
 
 
 def _class_maps(network: TrainedNetwork, seen: Localised) -> Tensor:
-    place = seen.class_maps[0]
+    # What was read off a place itself says where a class is; the class head's patches have seen each other.
+    is_trained = network.facts.options.evidence_weight > 0
+    place = seen.evidence[0] if is_trained else seen.class_maps[0]
     probability = place.softmax(dim=0) if network.facts.single else place.sigmoid()
     return probability * seen.map[0]
 

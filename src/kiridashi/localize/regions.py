@@ -63,6 +63,25 @@ def resize_map(values: FloatMap, size: tuple[int, int]) -> FloatMap:
     return resized
 
 
+def points_near(values: FloatMap, settings: LocaliseSettings, side: int) -> Bitmap | None:
+    """The points of the grid at which a mask of the map's regions may be found.
+
+    Args:
+        values: (h, w) float32 in [0, 1], scaled (see `scale`).
+        settings: `near` and threshold.
+        side: points along each side of the grid.
+
+    Returns:
+        (side, side): where the map is above `near` times the threshold, and the points next to these, since
+        an object ends between two points. None: all points.
+    """
+    if settings.near is None:
+        return None
+    there = resize_map(values, (side, side)) > settings.near * settings.threshold
+    wider: Bitmap = cv2.dilate(there.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return wider
+
+
 def split_regions(values: FloatMap, size: tuple[int, int], settings: LocaliseSettings) -> list[Region]:
     """The regions of a coarse map, that with most of the map in it first.
 

@@ -30,10 +30,12 @@ LEAST_SCORE: Final[Mapping[Measure, float]] = {
 LEAST_SHARE = 0.2
 # Of the map scaled to 0..1; the released code tries 0.3 to 0.45 while it trains.
 THRESHOLD = 0.4
-# The decoder's answer to a map fits that map by its making, also where the map is of a part only. On the same
-# photographs a lead of 0.2 in cosine brings the mean mask from 0.735 to 0.760, but boxes with IoU 0.5 from
-# 0.90 to 0.83: no lead.
-PROMPT_LEAD = 0.0
+# The decoder's answer to a map fits that map by its making, also where the map is of a part only; the gallery
+# has masks of whole things. On 165 training photographs with maps learned from labels, 0.5 brings the mean
+# mask from 0.740 to 0.756 and boxes with IoU 0.5 stay at 0.87; twice as much, 0.761 and 0.87.
+QUALITY = 0.5
+# Masks of what lies elsewhere are never chosen.
+NEAR = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class LocaliseSettings:
         points_per_side: the gallery comes from a grid of this number squared of points.
         skip_covered: points in the smallest mask of an earlier point are not decoded: half the time, and on
             training photographs no worse a choice.
+        near: only points are decoded where the scaled map is above this share of `threshold`, 0..1, and those
+            next to them; None: all points.
         most_candidates: of the gallery's masks only these many with the best predicted IoU; None: all.
         measure: of likeness between the coarse map and a mask: hard IoU, soft IoU, cosine, or the mean of
             the map inside the mask minus the mean outside.
@@ -56,7 +60,8 @@ class LocaliseSettings:
         by_component: match the region's connected parts one by one, else all of it at once (as published).
         unions: two masks that overlap or touch may win together.
         map_prompt: the decoder's answer to the map as its mask prompt is a candidate too.
-        prompt_lead: by which that answer must score better than the gallery's best to be taken, 0..1.
+        quality: how much the decoder's own predicted IoU counts beside the likeness when candidates are
+            ranked, 0..2; 0 as published.
         least_score: below it the coarse region stays; None: `LEAST_SCORE` of the measure.
         least_share: a mask of less than this share of the coarse region gives way to it, 0..1.
         drop_whole: masks whose box is the whole picture are no candidates.
@@ -70,6 +75,7 @@ class LocaliseSettings:
 
     points_per_side: int = 16
     skip_covered: bool = True
+    near: float | None = NEAR
     most_candidates: int | None = None
     measure: Measure = "cosine"
     side: int = 56
@@ -80,7 +86,7 @@ class LocaliseSettings:
     by_component: bool = True
     unions: bool = True
     map_prompt: bool = True
-    prompt_lead: float = PROMPT_LEAD
+    quality: float = QUALITY
     least_score: float | None = None
     least_share: float = LEAST_SHARE
     drop_whole: bool = False
@@ -101,8 +107,10 @@ class LocaliseSettings:
             raise UsageError(f"the threshold of the coarse map is between 0 and 1, got {self.threshold}")
         if not -1 <= self.least <= 1:
             raise UsageError(f"the least score of a match is in -1..1, got {self.least}")
-        if not 0 <= self.prompt_lead <= 1:
-            raise UsageError(f"the lead that the map's own answer needs is in 0..1, got {self.prompt_lead}")
+        if self.near is not None and not 0 <= self.near <= 1:
+            raise UsageError(f"near is a share of the threshold, 0..1, got {self.near}")
+        if not 0 <= self.quality <= 2:
+            raise UsageError(f"the weight of the predicted IoU is in 0..2, got {self.quality}")
         if not 0 <= self.least_share <= 1:
             raise UsageError(f"the least share of the coarse region is in 0..1, got {self.least_share}")
         _ = self.grid
@@ -144,7 +152,7 @@ def _check_choice(name: str, value: str, choices: Any) -> None:
 
 def _fits(value: object, default: object, name: str) -> bool:
     """Whether a value from a file is of the field's type; the ranges are checked by the class."""
-    if name in ("most_candidates", "least_score") and value is None:
+    if name in ("most_candidates", "least_score", "near") and value is None:
         return True
     if name in ("most_candidates", "points_per_side", "side"):
         return type(value) is int
@@ -158,6 +166,7 @@ def _fits(value: object, default: object, name: str) -> bool:
 PUBLISHED = LocaliseSettings(
     points_per_side=32,
     skip_covered=False,
+    near=None,
     measure="iou",
     side=14,
     cells="any",
@@ -167,6 +176,7 @@ PUBLISHED = LocaliseSettings(
     by_component=False,
     unions=False,
     map_prompt=False,
+    quality=0.0,
     least_score=-1.0,
     least_share=0.0,
     drop_whole=True,

@@ -165,7 +165,7 @@ class Sweep:
             side = localizer.settings.points_per_side
             if side not in gallery_seconds:
                 began = time.perf_counter()
-                localizer.galleries.of(picture)
+                localizer.galleries.of(picture, localizer.wanted(look, label))
                 gallery_seconds[side] = time.perf_counter() - began
             began = time.perf_counter()
             choices = localizer.find(picture, look, label).choices

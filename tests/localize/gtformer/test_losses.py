@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from kiridashi.localize.gtformer.losses import background_loss, edge_loss, label_loss, map_loss, region_loss
+from kiridashi.localize.gtformer.losses import (
+    background_loss,
+    contrast_loss,
+    edge_loss,
+    label_loss,
+    map_loss,
+    region_loss,
+)
+from kiridashi.localize.gtformer.network import Localised
 
 
 def test_the_region_loss_is_zero_where_the_mean_area_of_the_batch_is_a() -> None:
@@ -62,6 +70,35 @@ def test_an_outside_that_says_nothing_costs_nothing() -> None:
     absent = torch.full((2, 5), -20.0)
     assert background_loss(absent, single=False).item() == pytest.approx(0, abs=1e-6)
     assert background_loss(torch.zeros(3, 2), single=False).item() == pytest.approx(2 * math.log(2))
+
+
+def seen(total: torch.Tensor, evidence: torch.Tensor) -> Localised:
+    nothing = torch.zeros(0)
+    return Localised(nothing, total, nothing, nothing, evidence, nothing)
+
+
+def test_the_map_is_pulled_to_where_the_label_can_be_read() -> None:
+    evidence = torch.full((1, 2, 2, 2), -4.0)
+    evidence[0, 0, 0, 0] = 4.0
+    labels, weights = torch.tensor([[1.0, 0.0]]), torch.ones(2)
+    right, wrong = torch.full((1, 2, 2), 0.1), torch.full((1, 2, 2), 0.1)
+    right[0, 0, 0], wrong[0, 1, 1] = 0.9, 0.9
+    for single in (True, False):
+        found = [
+            contrast_loss(seen(total, evidence), labels, weights, single=single).item()
+            for total in (right, wrong)
+        ]
+        assert found[0] < found[1] - 0.3
+
+
+def test_of_a_picture_without_a_label_all_is_outside() -> None:
+    evidence = torch.randn(2, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    labels = torch.zeros(2, 3)
+    totals = [torch.rand(2, 2, 2, requires_grad=True) for _ in range(2)]
+    losses = [contrast_loss(seen(one, evidence), labels, torch.ones(3), single=False) for one in totals]
+    assert losses[0].item() == pytest.approx(losses[1].item())
+    expected = background_loss(evidence.mean(dim=(2, 3)), single=False)
+    assert losses[0].item() == pytest.approx(expected.item())
 
 
 def test_with_an_object_in_every_picture_it_is_the_published_loss() -> None:

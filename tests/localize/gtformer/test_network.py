@@ -104,6 +104,15 @@ def test_all_pictures_start_with_the_same_global_tokens_unless_as_published() ->
     assert published_start.global_tokens(thumbnails).std() > 0.1
 
 
+def test_how_strong_the_features_of_a_place_are_survives_the_layer_norm() -> None:
+    torch.manual_seed(0)
+    stem = FeatureStem(10, 16, 32)
+    stem.initialise()
+    weak, strong = (stem(length * torch.ones(1, 1, 10) / 10**0.5) for length in (0.3, 6.0))
+    angle = torch.cosine_similarity(weak.flatten(), strong.flatten(), dim=0)
+    assert angle < 0.8
+
+
 def test_the_answer_to_a_picture_does_not_hang_on_its_batch() -> None:
     built, (inputs, thumbnails) = network(), batch(3)
     together = built(inputs, thumbnails)

@@ -12,9 +12,19 @@ from kiridashi.localize.training.options import TrainingOptions
 
 COLOURS = {"bright": (240, 240, 240), "green": (40, 230, 40)}
 SIDE = 64
-SMALL = GTFormerOptions(grid=4, width=16, depth=2, global_aware=1, heads=2, drop_path=0.1)
+SMALL = GTFormerOptions(
+    strides=(16, 32), grid=4, width=16, depth=2, global_aware=1, heads=2, drop_path=0.1, temperature=1.0
+)
 FAST = TrainingOptions(
-    network=SMALL, epochs=4, least_epochs=2, batch=8, patience=4, learning_rate=5e-3, plain_rate=1e-2
+    network=SMALL,
+    epochs=4,
+    least_steps=1,
+    least_epochs=2,
+    area=0.3,
+    batch=8,
+    patience=4,
+    learning_rate=5e-3,
+    plain_rate=1e-2,
 )
 
 

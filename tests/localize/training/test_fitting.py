@@ -121,7 +121,7 @@ def test_one_class_is_learned_against_pictures_without_it(
     train: Train, tiny_compact: PromptableModel, tmp_path: Path
 ) -> None:
     items = with_normal(tmp_path, 16)
-    options = replace(FAST, epochs=16, area=0.3, learning_rate=1e-2)
+    options = replace(FAST, epochs=16, learning_rate=1e-2)
     network = train(items, ("bright",), options, normal=("OK",))
     assert network.facts.pictures == {"all": 16, "normal": 8, "held aside": 0, "of bright": 8}
     assert network.facts.normal == ("OK",)
@@ -193,9 +193,29 @@ def test_the_schedule_is_applied(train: Train, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(torch.optim.AdamW, "step", noted)
     train(single(tmp_path, 12), CLASSES, replace(FAST, warmup=0.25))
     assert len(taken) == 8
-    for place, peak in ((0, FAST.learning_rate), (1, FAST.plain_rate)):
+    slow = FAST.thumbnail_factor * FAST.learning_rate
+    for place, peak in enumerate((FAST.learning_rate, slow, FAST.plain_rate)):
         expected = [rate(step, 8, peak, FAST.final_rate, 0.25) for step in range(8)]
         assert [one[place] for one in taken] == pytest.approx(expected)
+
+
+def test_a_small_set_is_passed_several_times_an_epoch(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[float] = []
+    step = torch.optim.AdamW.step
+
+    def noted(self: torch.optim.AdamW) -> object:
+        taken.append(self.param_groups[0]["lr"])
+        return step(self)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    options = replace(FAST, least_steps=20)
+    network = train(single(tmp_path, 12), CLASSES, options)
+    # Two steps a pass, three passes an epoch, four epochs; the schedule ends with them.
+    assert len(taken) == 24
+    assert taken[-1] == pytest.approx(FAST.final_rate)
+    assert network.facts.epochs == 4
 
 
 def test_it_stops_when_the_labels_held_aside_are_no_longer_learned(
@@ -242,7 +262,7 @@ def test_the_card_says_what_was_trained(train: Train, tmp_path: Path) -> None:
 
 def test_the_published_trunk_is_trained_on_pixels(tmp_path: Path) -> None:
     items = single(tmp_path / "pictures", 2)
-    options = TrainingOptions(network=published("deit-tiny"), epochs=1, batch=2, views=1)
+    options = TrainingOptions(network=published("deit-tiny"), epochs=1, least_steps=1, batch=2, views=1)
     out = tmp_path / "model"
     network = fitting.train(items, CLASSES, options, out, checkpoint="random")
     assert (network.facts.model, network.facts.fingerprint) == ("deit-tiny", "")

@@ -121,6 +121,7 @@ def test_with_nothing_held_aside_the_last_epoch_is_kept() -> None:
         ({"views": 17}, "views is a whole number of 1 to 16"),
         ({"seed": -1}, "seed is a whole number"),
         ({"learning_rate": float("nan")}, "learning_rate is above 0"),
+        ({"thumbnail_factor": 2.0}, "thumbnail_factor is 0 to 1"),
         ({"plain_rate": 0.0}, "plain_rate is above 0"),
         ({"held_aside": 0.6}, "held_aside is 0 to 0.5"),
         ({"area": 1.0}, "area is a share of the picture between 0 and 1"),
@@ -141,6 +142,7 @@ def test_options_come_back_and_the_published_ones_are_as_published() -> None:
     for options in (cub, ilsvrc):
         assert (options.weight_decay, options.network.drop_path, options.seed) == (0.05, 0.1, 6)
         assert (options.region_weight, options.edge_weight, options.token_weight) == (1, 1, 0.5)
+        assert options.thumbnail_factor == 1
         assert (options.evidence_weight, options.background_weight) == (0, 0)
         assert (options.network.stem_hidden, options.network.thumbnail_deviation) == (0, 0.02)
         assert options.network.pooling == "mean"

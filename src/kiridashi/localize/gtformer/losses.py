@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kiridashi.localize.gtformer.network import Localised, pooled
+
 # The smoothing of L_edge: centre, neighbours along rows and columns, corners.
 CENTRE, EDGE, CORNER = 0.805, 0.046, 0.0026
 
@@ -95,6 +97,7 @@ def map_loss(
     area: float,
     slack: float = 0.0,
     region_weight: float = 1.0,
+    empty_weight: float = 1.0,
     edge_weight: float = 1.0,
 ) -> Tensor:
     """L_region over the pictures with an object, its counterpart over those without, and L_edge over all.
@@ -104,9 +107,44 @@ def map_loss(
         has_object: (B,) bool.
         area: see `region_loss`.
         slack: see `region_loss`.
-        region_weight: of L_region and of its counterpart.
+        region_weight: of L_region.
+        empty_weight: of its counterpart.
         edge_weight: of L_edge.
     """
     share = has_object.float().mean()
-    region = share * region_loss(maps[has_object], area, slack) + (1 - share) * empty_loss(maps[~has_object])
-    return region_weight * region + edge_weight * edge_loss(maps)
+    region = share * region_loss(maps[has_object], area, slack)
+    empty = (1 - share) * empty_loss(maps[~has_object])
+    return region_weight * region + empty_weight * empty + edge_weight * edge_loss(maps)
+
+
+def contrast_loss(
+    seen: Localised,
+    labels: Tensor,
+    weights: Tensor,
+    *,
+    single: bool,
+    evidence_weight: float = 1.0,
+    background_weight: float = 1.0,
+) -> Tensor:
+    """Ties the map to its places: the inside tells the labels, the outside tells none.
+
+    Both are read off the trunk's own features (`Localised.evidence`). In a picture without a label all is
+    outside, whatever the map says: else the map could mark what speaks against the object.
+
+    Args:
+        seen: of the batch.
+        labels: (B, C), see `label_loss`.
+        weights: (C,), see `label_loss`.
+        single: see `label_loss`.
+        evidence_weight: of the label loss of the inside.
+        background_weight: of the `background_loss` of the outside.
+    """
+    has_object = labels.any(dim=1)
+    outside = torch.where(has_object[:, None, None], 1 - seen.map, torch.ones_like(seen.map))
+    loss = background_weight * background_loss(pooled(seen.evidence, outside), single=single)
+    if has_object.any():
+        inside = pooled(seen.evidence, seen.map)[has_object]
+        share = has_object.float().mean()
+        told = label_loss(inside, labels[has_object], weights, single=single)
+        loss = loss + evidence_weight * share * told
+    return loss

@@ -61,6 +61,18 @@ class FeatureStem(nn.Module):
         self.hidden = nn.Linear(channels, hidden) if hidden else None
         self.project = nn.Linear(hidden or channels, width)
 
+    def initialise(self) -> None:
+        """Weights that keep the size of what comes in, and thresholds that differ.
+
+        The blocks' layer norms take a token's length away; how strong the features of a place are, which
+        says much of whether something is there, must be in its direction before.
+        """
+        for layer in (self.hidden, self.project):
+            if layer is not None:
+                nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+        if self.hidden is not None:
+            nn.init.normal_(self.hidden.bias, std=1.0)
+
     def standardise(self, patches: Tensor) -> Tensor:
         """(B, N, D_in) features with the training set's mean and deviation taken out."""
         return (patches - self.mean) / self.deviation
@@ -117,6 +129,8 @@ class GTFormer(nn.Module):
         self.head = nn.Conv2d(width, classes, 3, padding=1)
         self.evidence = nn.Conv2d(width if options.is_deit else channels, classes, 1)
         self.apply(_initialise)
+        if isinstance(self.stem, FeatureStem):
+            self.stem.initialise()
         for parameter in (self.class_token, self.position, self.global_position):
             nn.init.trunc_normal_(parameter, std=INITIAL_DEVIATION)
         for projection in self.global_tokens.projections:

@@ -21,6 +21,10 @@ MOST = {"grid": 64, "width": 1024, "depth": 24, "heads": 16}
 class GTFormerOptions:
     """What a network is built from; written into the card of a trained one.
 
+    The defaults are those of the compact trunk, chosen on training photographs (five animals, 400 pictures to
+    learn from, 165 to measure): there a second block, the coarsest map alone and gates of full steepness
+    each cost precision of the map.
+
     Attributes:
         trunk: "compact": blocks on the frozen trunk of a promptable model; "deit-...": as published, a
             DeiT that learns too.
@@ -53,16 +57,16 @@ class GTFormerOptions:
     trunk: Trunk = "compact"
     strides: tuple[int, ...] = (16, 32)
     grid: int = 16
-    width: int = 192
-    depth: int = 3
-    global_aware: int = 2
+    width: int = 128
+    depth: int = 1
+    global_aware: int = 1
     heads: int = 4
     mlp_ratio: float = 2.0
     drop_path: float = 0.1
     stem_hidden: int = 128
     thumbnail_deviation: float = 0.0
-    temperature: float = 1.0
-    pooling: Pooling = "gated"
+    temperature: float = 0.25
+    pooling: Pooling = "mean"
     shared_projection: bool = False
 
     def __post_init__(self) -> None:
@@ -147,5 +151,6 @@ def published(trunk: Trunk = "deit-small") -> GTFormerOptions:
         drop_path=0.1,
         stem_hidden=0,
         thumbnail_deviation=0.02,
+        temperature=1.0,
         pooling="mean",
     )

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from kiridashi.core.errors import UsageError
-from kiridashi.localize.gtformer.losses import background_loss, label_loss, map_loss
-from kiridashi.localize.gtformer.network import FeatureStem, Localised, pooled
+from kiridashi.localize.gtformer.losses import contrast_loss, label_loss, map_loss
+from kiridashi.localize.gtformer.network import FeatureStem, Localised
 from kiridashi.localize.trained import PARTS, TrainedNetwork
 from kiridashi.localize.training.early_stop import Best
 from kiridashi.localize.training.labels import Targets, balance
@@ -68,6 +68,8 @@ def fit_network(
     best = Best(network.parts, min(options.least_epochs, options.epochs))
     state = Resuming(network, optimiser, checkpoint)
     steps = -(-len(learned) // options.batch)
+    passes = -(-options.least_steps // (steps * options.epochs))
+    steps *= passes
     weights = balance(Targets(targets.matrix[list(learned)], targets.single), options.balance_cap)
     if isinstance(network.gtformer.stem, FeatureStem):
         standardise(network.gtformer.stem, source, learned[:MEASURED])
@@ -76,7 +78,7 @@ def fit_network(
     epoch = int(facts["epoch"])
     while epoch < options.epochs and best.waited(epoch) < options.patience:
         network.train()
-        for index, batch in enumerate(_batches(learned, options, epoch)):
+        for index, batch in enumerate(_batches(learned, options, epoch, passes)):
             step = epoch * steps + index
             _set_rates(optimiser, step, options.epochs * steps, options)
             with _seeded(options.seed, step) as generator:
@@ -112,9 +114,14 @@ def training_loss(
         start=torch.zeros(()),
     )
     options = network.facts.options
-    inside = label_loss(pooled(seen.evidence, seen.map), targets.matrix, weights, single=targets.single)
-    outside = background_loss(pooled(seen.evidence, 1 - seen.map), single=targets.single)
-    contrast = options.evidence_weight * inside + options.background_weight * outside
+    contrast = contrast_loss(
+        seen,
+        targets.matrix,
+        weights,
+        single=targets.single,
+        evidence_weight=options.evidence_weight,
+        background_weight=options.background_weight,
+    )
     return labels + contrast + _map_losses(seen, targets.has_object, options)
 
 
@@ -161,6 +168,7 @@ def _map_losses(seen: Localised, has_object: Tensor, options: TrainingOptions) -
             area=options.area,
             slack=options.area_slack,
             region_weight=options.region_weight,
+            empty_weight=options.empty_weight,
             edge_weight=options.edge_weight,
         )
 
@@ -170,8 +178,12 @@ def _map_losses(seen: Localised, has_object: Tensor, options: TrainingOptions) -
 
 def _optimiser(network: TrainedNetwork, options: TrainingOptions) -> torch.optim.AdamW:
     plain = [*network.cam.parameters(), *network.grad_cam.parameters()]
+    thumbnails = list(network.gtformer.global_tokens.parameters())
+    slow = {id(parameter) for parameter in thumbnails}
+    others = [one for one in network.gtformer.parameters() if id(one) not in slow]
     groups = [
-        {"params": list(network.gtformer.parameters()), "peak": options.learning_rate},
+        {"params": others, "peak": options.learning_rate},
+        {"params": thumbnails, "peak": options.thumbnail_factor * options.learning_rate},
         {"params": plain, "peak": options.plain_rate},
     ]
     return torch.optim.AdamW(groups, lr=options.learning_rate, weight_decay=options.weight_decay)
@@ -182,11 +194,14 @@ def _set_rates(optimiser: torch.optim.AdamW, step: int, steps: int, options: Tra
         group["lr"] = rate(step, steps, group["peak"], options.final_rate, options.warmup)
 
 
-def _batches(pictures: Sequence[int], options: TrainingOptions, epoch: int) -> Iterator[list[int]]:
+def _batches(
+    pictures: Sequence[int], options: TrainingOptions, epoch: int, passes: int
+) -> Iterator[list[int]]:
     generator = torch.Generator().manual_seed(options.seed * 1_000_003 + epoch)
-    order = torch.randperm(len(pictures), generator=generator).tolist()
-    for start in range(0, len(order), options.batch):
-        yield [pictures[place] for place in order[start : start + options.batch]]
+    for _ in range(passes):
+        order = torch.randperm(len(pictures), generator=generator).tolist()
+        for start in range(0, len(order), options.batch):
+            yield [pictures[place] for place in order[start : start + options.batch]]
 
 
 @contextmanager

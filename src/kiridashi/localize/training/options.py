@@ -9,6 +9,7 @@ from kiridashi.core.errors import UsageError
 from kiridashi.localize.gtformer.options import GTFormerOptions, Trunk, published
 
 Labels = Literal["auto", "single", "multiple"]
+WEIGHTED = ("region", "empty", "edge", "token", "evidence", "background")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class TrainingOptions:
             Published: 0.25 for CUB, 0.35 for ILSVRC.
         area_slack: a mean area within +- this of `area` costs nothing; 0 as published.
         region_weight: of L_region beside the label loss; 1 as published.
+        empty_weight: of the loss that keeps the map of a picture without a label empty.
         edge_weight: of L_edge; 1 as published.
         token_weight: of both for each of the four token maps; 0.5 as published.
         evidence_weight: of the label loss of what lies inside the map, read off the trunk's features at
@@ -31,8 +33,12 @@ class TrainingOptions:
             `background_loss`); 0 as published.
         balance_cap: largest weight of a rare class (see `balance`), 1: none.
         epochs: at most.
+        least_steps: an epoch passes a small set as often as it takes for so many steps in all epochs.
         batch: pictures a step.
         learning_rate: of AdamW after the warm-up, for the GTFormer.
+        thumbnail_factor: of the learning rate, for what makes global tokens of the thumbnail, 0..1; 1 as
+            published. A few hundred thumbnails are learned by heart at the full rate, and the map follows
+            the picture's colours.
         plain_rate: the same for the heads of CAM and Grad-CAM.
         final_rate: both end here, along a cosine. The released code computes such a schedule and never
             gives it to the optimiser, so that its rate is constant; here it is applied.
@@ -50,30 +56,33 @@ class TrainingOptions:
     labels: Labels = "auto"
     area: float = 0.35
     area_slack: float = 0.0
-    region_weight: float = 1.0
-    edge_weight: float = 1.0
+    region_weight: float = 0.3
+    empty_weight: float = 1.0
+    edge_weight: float = 0.02
     token_weight: float = 0.5
     evidence_weight: float = 1.0
-    background_weight: float = 2.0
+    background_weight: float = 4.0
     balance_cap: float = 10.0
-    epochs: int = 20
-    batch: int = 16
-    learning_rate: float = 5e-4
+    epochs: int = 15
+    least_steps: int = 200
+    batch: int = 32
+    learning_rate: float = 1e-3
+    thumbnail_factor: float = 0.02
     plain_rate: float = 1e-3
     final_rate: float = 1e-6
     warmup: float = 0.1
     weight_decay: float = 0.05
     views: int = 2
     held_aside: float = 0.15
-    patience: int = 6
-    least_epochs: int = 8
+    patience: int = 5
+    least_epochs: int = 10
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.labels not in get_args(Labels):
             raise UsageError(f"labels is one of {', '.join(get_args(Labels))}, got {self.labels!r}")
         whole = {"epochs": (1, 10_000), "batch": (1, 4096), "views": (1, 16), "patience": (1, 10_000)}
-        whole |= {"least_epochs": (1, 10_000), "seed": (0, 2**31 - 1)}
+        whole |= {"least_epochs": (1, 10_000), "least_steps": (1, 1_000_000), "seed": (0, 2**31 - 1)}
         for name, (least, most) in whole.items():
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:
@@ -82,12 +91,13 @@ class TrainingOptions:
             if not 0 < getattr(self, name) <= 1:
                 raise UsageError(f"{name} is above 0 and at most 1, got {getattr(self, name)}")
         shares = {"area_slack": 1.0, "weight_decay": 1.0, "warmup": 0.5, "held_aside": 0.5, "final_rate": 1.0}
+        shares |= {"thumbnail_factor": 1.0}
         for name, most_share in shares.items():
             if not 0 <= getattr(self, name) <= most_share:
                 raise UsageError(f"{name} is 0 to {most_share:g}, got {getattr(self, name)}")
         if not 0 < self.area < 1:
             raise UsageError(f"area is a share of the picture between 0 and 1, got {self.area}")
-        for name in ("region_weight", "edge_weight", "token_weight", "evidence_weight", "background_weight"):
+        for name in (f"{kind}_weight" for kind in WEIGHTED):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if not 1 <= self.balance_cap < math.inf:
@@ -118,13 +128,17 @@ def published_cub(trunk: Trunk = "deit-small") -> TrainingOptions:
         network=published(trunk),
         labels="single",
         area=0.25,
+        region_weight=1.0,
+        edge_weight=1.0,
         evidence_weight=0.0,
         background_weight=0.0,
         balance_cap=1.0,
         epochs=30,
         batch=256,
         learning_rate=1e-4,
+        thumbnail_factor=1.0,
         warmup=0.0,
+        least_steps=1,
         views=1,
         held_aside=0.0,
         seed=6,
@@ -137,13 +151,17 @@ def published_ilsvrc(trunk: Trunk = "deit-small") -> TrainingOptions:
         network=published(trunk),
         labels="single",
         area=0.35,
+        region_weight=1.0,
+        edge_weight=1.0,
         evidence_weight=0.0,
         background_weight=0.0,
         balance_cap=1.0,
         epochs=5,
         batch=512,
         learning_rate=1.5e-5,
+        thumbnail_factor=1.0,
         warmup=0.0,
+        least_steps=1,
         views=1,
         held_aside=0.0,
         seed=6,

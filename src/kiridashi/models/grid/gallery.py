@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kiridashi.core.errors import UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.segments import Segment, Segments
 from kiridashi.models.grid.clicks import Clicks, embed_clicks
@@ -92,9 +93,28 @@ def segment_everything(
 
 
 @torch.inference_mode()
-def gallery(model: PromptableModel, features: Features, settings: GridSettings | None = None) -> Gallery:
-    """The masks of `segment_everything` with their tokens and scores, for methods that choose among them."""
+def gallery(
+    model: PromptableModel,
+    features: Features,
+    settings: GridSettings | None = None,
+    wanted: NDArray[np.bool_] | None = None,
+) -> Gallery:
+    """The masks of `segment_everything` with their tokens and scores, for methods that choose among them.
+
+    Args:
+        model: with a mask decoder of the SAM 2 family.
+        features: of the picture.
+        settings: default: a 16 x 16 grid and the model's thresholds.
+        wanted: (points_per_side, points_per_side) the points to decode, for who knows roughly where to look;
+            None: all.
+
+    Raises:
+        UsageError: `wanted` is of another shape.
+    """
     settings = settings or GridSettings()
+    side = settings.points_per_side
+    if wanted is not None and wanted.shape != (side, side):
+        raise UsageError(f"wanted points have the shape of the grid, {side} x {side}, got {wanted.shape}")
     limits = settings.thresholds(model.card.grid)
     points = grid_points(settings.points_per_side, features.size)
     decoder = FoldedDecoder(model.net.mask_decoder)
@@ -107,7 +127,7 @@ def gallery(model: PromptableModel, features: Features, settings: GridSettings |
     candidates: list[Candidate] = []
     decoded = 0
     with _threads_for(picture):
-        for batch, covered in _visit(points, settings, picture):
+        for batch, covered in _visit(points, settings, picture, wanted):
             new = _decode(decoder, picture, clicks, batch, features.size, settings, limits)
             candidates += new
             decoded += len(batch)
@@ -131,12 +151,17 @@ def _threads_for(picture: SharedPicture) -> Iterator[None]:
 
 
 def _visit(
-    points: NDArray[np.float64], settings: GridSettings, picture: SharedPicture
+    points: NDArray[np.float64],
+    settings: GridSettings,
+    picture: SharedPicture,
+    wanted: NDArray[np.bool_] | None,
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
     """Batches of points, and the array in which the caller marks what need not be visited."""
     covered = np.zeros(len(points), dtype=bool)
     limit = settings.batch or _batch_size(picture, settings)
     left = coarse_to_fine(settings.points_per_side) if settings.skip_covered else np.arange(len(points))
+    if wanted is not None:
+        left = left[wanted.ravel()[left]]
     while left.size:
         batch, left = left[:limit], left[limit:]
         yield batch, covered
