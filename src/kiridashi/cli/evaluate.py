@@ -199,6 +199,17 @@ def wsol(
         typer.Option("--runs", metavar="N", min=1, max=100, help="Runs, with the seeds from --seed upwards."),
     ] = 1,
     model: options.ModelName = "compact",
+    area: Annotated[
+        float | None,
+        typer.Option(
+            "--area",
+            metavar="SHARE",
+            min=0.001,
+            max=0.95,
+            help="Of a picture that what is to be found covers, roughly.  [default: 0.35]",
+            show_default=False,
+        ),
+    ] = None,
     trunk: Annotated[
         str,
         typer.Option(
@@ -246,6 +257,7 @@ def wsol(
         side=size or None,
         seeds=tuple(range(seed, seed + runs)),
         model=model,
+        area=area,
         trunk=trunk,
         grid=grid,
         cache=cache,

@@ -41,6 +41,7 @@ class WsolJob:
     side: int | None = 224
     seeds: tuple[int, ...] = (0,)
     model: str = "compact"
+    area: float | None = None
     trunk: str = "compact"
     grid: int = 16
     cache: Path | None = None
@@ -111,7 +112,7 @@ class WsolJob:
         from kiridashi.models.loading import load_model
 
         model = load_model(self.model)
-        teacher = Teacher(model, self.trunk, self.grid, open_cache(self.cache), display)
+        teacher = Teacher(model, self.trunk, self.area, self.grid, open_cache(self.cache), display)
         return Plan(
             sets,
             self.methods,
@@ -128,7 +129,7 @@ class WsolJob:
         from kiridashi.report.wsol import WsolFolder
 
         card, split = find_card(self.model), self.splitting
-        options = training_options(self.trunk, 0).to_dict()
+        options = training_options(self.trunk, self.area, 0).to_dict()
         settings = {
             "command": "evaluate wsol",
             "model": card.name,

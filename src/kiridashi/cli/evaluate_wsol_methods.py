@@ -97,6 +97,7 @@ class Teacher:
     Attributes:
         model: whose trunk is looked through, and whose decoder draws the gallery.
         trunk: of `TRUNKS`.
+        area: of a picture that what is to be found covers; None: the trunk's default.
         grid: points along each side that the gallery is asked at.
         cache: folder for features and galleries.
         display: shows how far the training is.
@@ -104,6 +105,7 @@ class Teacher:
 
     model: "PromptableModel"
     trunk: str
+    area: float | None
     grid: int
     cache: Path
     display: Display = field(repr=False)
@@ -138,7 +140,7 @@ class Teacher:
         from kiridashi.localize.model_folder import load_network
         from kiridashi.localize.training.fitting import train
 
-        options = training_options(self.trunk, lesson.seed)
+        options = training_options(self.trunk, self.area, lesson.seed)
         digest = _digest(lesson, options.to_dict(), self.model.card.name)
         try:
             kept = load_network(lesson.folder)
@@ -161,11 +163,12 @@ class Teacher:
             )
 
 
-def training_options(trunk: str, seed: int) -> "TrainingOptions":
+def training_options(trunk: str, area: float | None, seed: int) -> "TrainingOptions":
     """How the network is trained: the defaults of `localize fit`, or as published on a DeiT."""
     from kiridashi.localize.training.options import TrainingOptions, published_ilsvrc
 
-    return TrainingOptions(seed=seed) if trunk == "compact" else replace(published_ilsvrc(), seed=seed)
+    options = TrainingOptions() if trunk == "compact" else published_ilsvrc()
+    return replace(options, seed=seed, area=options.area if area is None else area)
 
 
 def _union(found: "Found") -> Mask:

@@ -33,7 +33,8 @@ class Facts:
         validation: for each part the figures on the pictures held aside: "label loss", "accuracy" (share
             of right decisions: of pictures with one label each, else of all classes of all pictures);
             empty: none were held aside.
-        score_thresholds: for each class, from which score on it counts as there.
+        score_thresholds: for each class, from which score on it counts as there; 0.5 where nothing better
+            could be found out, and with one label a picture, where the best class is the answer.
         map_threshold: from which value on a cell of the map counts as object.
         notes: JSON values that the caller adds.
     """

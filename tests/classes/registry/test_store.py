@@ -82,6 +82,23 @@ def test_creation_takes_nothing_away(filled: Path, tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text() == "important " * 100
 
 
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_registry_that_is_just_being_made_is_waited_for(
+    path: Path, writable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.touch()
+    made: list[Registry] = []
+
+    def meanwhile(_seconds: float) -> None:
+        if not made:
+            made.append(Registry.create(path, "compact", "f1", WIDTH))
+
+    monkeypatch.setattr("kiridashi.classes.registry.store.time.sleep", meanwhile)
+    with Registry.open(path, writable=writable) as registry:
+        assert registry.state().event == 1
+    made[0].close()
+
+
 def test_creation_makes_folders_and_fills_empty_files(tmp_path: Path) -> None:
     Registry.create(tmp_path / "a" / "b" / "store", "compact", "f1", WIDTH).close()
     (tmp_path / "empty").touch()

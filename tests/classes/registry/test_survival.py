@@ -48,7 +48,8 @@ def check_whole(path: Path, promised: dict[str, int]) -> int:
 
 def is_made(path: Path) -> bool:
     try:
-        Registry.open(path).close()
+        # Nobody is making it any more.
+        Registry.open(path, wait_s=0).close()
     except InputError as error:
         if "empty" in str(error) or "no such file" in str(error):
             return False

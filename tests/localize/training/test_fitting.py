@@ -61,6 +61,7 @@ def test_it_learns_to_tell_classes_apart(train: Train, tiny_compact: PromptableM
     for figures in facts.validation.values():
         assert figures["accuracy"] > 0.8
         assert figures["label loss"] < 0.6
+    assert facts.score_thresholds == {"bright": 0.5, "green": 0.5}
     assert all(2 <= epoch <= facts.epochs <= 12 for epoch in facts.best.values())
     look = TrainedLocaliser(tiny_compact, network).look(read_picture(items[0].path))
     assert look.scores.sum() == pytest.approx(1, abs=1e-5)
@@ -133,6 +134,22 @@ def test_one_class_is_learned_against_pictures_without_it(
     assert min(look.scores[0] for look in there) > max(look.scores[0] for look in empty)
     # Nothing pulls the map of an empty picture up to the area of objects.
     assert max(look.map.mean() for look in empty) < 0.5 * min(look.map.mean() for look in there)
+
+
+def test_score_thresholds_are_found_on_the_pictures_held_aside(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def noted(scores: torch.Tensor, present: torch.Tensor, _default: float) -> float:
+        asked.append((len(scores), int(present.sum())))
+        return 0.37
+
+    monkeypatch.setattr(fitting, "score_threshold", noted)
+    network = train(with_normal(tmp_path, 40), ("bright",), replace(FAST, epochs=2, held_aside=0.4))
+    assert network.facts.pictures["held aside"] == 16
+    assert asked == [(16, 8)]
+    assert network.facts.score_thresholds == {"bright": 0.37}
 
 
 def test_one_class_alone_is_refused(train: Train, tmp_path: Path) -> None:

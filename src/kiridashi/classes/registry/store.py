@@ -19,6 +19,8 @@ from kiridashi.data.files import check_file, one_line, reason_of
 _WRITES = "kiridashi_writes"
 _NEW = "mode=rwc"
 _PAUSE_S = 0.02
+# From making the file to the transaction that fills it; the transaction itself is waited for longer.
+_MAKING_S = 0.5
 
 
 class Store:
@@ -50,11 +52,16 @@ class Store:
             InputError: no file, or it is damaged, cut short or something else.
             UsageError: it is of a newer version, or is to be written and cannot be.
         """
+        deadline = time.monotonic() + min(_MAKING_S, wait_s)
+        # SQLite makes an empty file first.
+        while path.is_file() and not path.stat().st_size and time.monotonic() < deadline:
+            time.sleep(_PAUSE_S)
         check_file(path)
         if writable and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
             raise errors.read_only(path)
         store = cls(path, writable=writable, wait_s=wait_s)
         try:
+            store._await_tables(deadline)
             with store.reading() as connection:
                 store._check(connection)
         except BaseException:
@@ -132,6 +139,20 @@ class Store:
     def close(self) -> None:
         """Give the file back; the last one to close it folds the log into the file."""
         self._engine.dispose()
+
+    def _await_tables(self, deadline: float) -> None:
+        """Give a file without tables a little time: another process may be making it at this very moment."""
+        while True:
+            with self.reading() as connection:
+                if _number(connection, "SELECT count(*) FROM sqlite_master"):
+                    return
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_PAUSE_S)
+            if self.writable:
+                # Begins when the transaction that makes the tables has ended.
+                with self.writing():
+                    pass
 
     def _check(self, connection: Connection) -> None:
         if not _number(connection, "SELECT count(*) FROM sqlite_master"):

@@ -171,10 +171,15 @@ def _measured(
             accuracy = _accuracy(logits[name], truth, targets.single)
             validation[name] = {"label loss": losses[name], "accuracy": accuracy}
         scores = network.scores(logits["gtformer"])
-        thresholds = {
-            name: score_threshold(scores[:, place], truth[:, place] > 0, DEFAULT_THRESHOLD)
-            for place, name in enumerate(facts.classes)
-        }
+        # Where every picture has one label, the highest score decides, whatever its value.
+        thresholds = (
+            thresholds
+            if targets.single
+            else {
+                name: score_threshold(scores[:, place], truth[:, place] > 0, DEFAULT_THRESHOLD)
+                for place, name in enumerate(facts.classes)
+            }
+        )
     return replace(
         facts,
         pictures=counts,
