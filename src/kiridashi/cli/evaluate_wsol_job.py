@@ -78,7 +78,7 @@ class WsolJob:
             skipped = self._work(plan, folder, display, total)
         lines = folder.finish(plan.keys())
         rows, agreements = self._write(plan, folder, lines)
-        told = {trial.source.name: trial.told for trial in plan.trials}
+        told = {trial.source.name: trial.notes for trial in plan.trials}
         seconds = time.perf_counter() - started
         return WsolSummary(self.out, rows, lines, self.methods[0], told, agreements, skipped, seconds)
 

@@ -146,16 +146,20 @@ class _Lineup:
         trial = self._trial
         pictures = tuple(item.weak for item in trial.learn)
         folder = self._plan.folder / trial.source.name / f"seed{trial.seed}-fold{trial.fold}"
-        return Lesson(pictures, trial.source.classes, trial.seed, folder)
+        return Lesson(pictures, trial.classes, trial.seed, folder)
 
 
 def _questions(plan: Plan, trial: Trial) -> Iterator[tuple[Item, str, list[Key]]]:
-    """(picture, class, keys): each picture once for each of its classes, once with none where it has none."""
+    """(picture, class, keys): each picture once for each of its classes, once with none where it has none.
+
+    A class that no picture to learn from has is not asked for.
+    """
+    known = {"", *trial.classes}
     for part, items in ((TUNE, trial.tune), (TEST, trial.test)):
         for item in items:
             if item.labels and not item.marked:
                 continue
-            for label in item.labels or ("",):
+            for label in [one for one in item.labels or ("",) if one in known]:
                 question = (trial.source.name, trial.seed, trial.fold, part, item.id, label)
                 yield item, label, [Key(*question, method) for method in plan.methods]
 
@@ -196,7 +200,7 @@ def _ask(
 def _line(
     trial: Trial, method: Localises, item: Item, picture: Picture, target: Target | None, key: Key
 ) -> Line:
-    classes, data = trial.source.classes, trial.source.fingerprint
+    classes, data = trial.classes, trial.source.fingerprint
     asked = classes.index(key.label) if key.label else 0
     began = time.perf_counter()
     answer = method.answer(picture, asked)
@@ -207,5 +211,5 @@ def _line(
     surest = None if scores is None else float(scores.max())
     if target is None:
         return Line(key, data, None, surest, seconds, answer.note)
-    others = {classes.index(label) for label in item.labels if label != key.label}
+    others = {classes.index(label) for label in item.labels if label in classes and label != key.label}
     return Line(key, data, score(answer, target, asked, others), surest, seconds, answer.note)

@@ -74,6 +74,20 @@ class Trial:
     test: tuple[Item, ...]
     told: str
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the set that can be learned: those that a picture to learn from has."""
+        learned = {label for item in self.learn for label in item.labels}
+        return tuple(name for name in self.source.classes if name in learned)
+
+    @property
+    def notes(self) -> str:
+        """`told`, and which classes are not asked for because there is nothing to learn them from."""
+        missing = [name for name in self.source.classes if name not in self.classes]
+        if not missing:
+            return self.told
+        return f"{self.told}; not asked for, no picture to learn from: {', '.join(missing)}"
+
 
 def trials(source: WsolSet, splitting: Splitting, seed: int) -> list[Trial]:
     """The divisions of a set: one where it has splits, else one a fold.
