@@ -239,8 +239,8 @@ def wsol(
     All methods answer from one network a run, and see labels of whole pictures only. Thresholds are chosen on
     pictures that are neither learned from nor measured; what the best threshold for the measured ones would
     give is printed apart, as the oracle's. Writes DIR/table.md, DIR/table.csv, DIR/results.jsonl (a line a
-    picture, class and method), DIR/coarse_and_final.csv and the networks in DIR/models. With --resume a run
-    can also be given more methods, sets or runs.
+    picture, class and method), DIR/coarse_and_final.csv and .svg, and the networks in DIR/models. With
+    --resume a run can also be given more methods, sets or runs.
     """
     from kiridashi.cli.evaluate_job import names
     from kiridashi.cli.evaluate_wsol_job import WsolJob

@@ -171,7 +171,8 @@ class WsolJob:
         from kiridashi.evaluate.wsol import agreement as pairs
         from kiridashi.evaluate.wsol.summary import summarise
         from kiridashi.evaluate.wsol.tables import as_csv, as_markdown
-        from kiridashi.report.wsol import AGREEMENT, CSV, TABLE
+        from kiridashi.report.wsol import AGREEMENT, CSV, SCATTER, TABLE
+        from kiridashi.report.wsol.scatter import draw
 
         names = [one.name for one in plan.sets]
         rows = summarise(lines, names, self.methods, {one.name: len(one.classes) for one in plan.sets})
@@ -183,6 +184,7 @@ class WsolJob:
         write_text(folder.path / CSV, as_csv(rows))
         if agreements:
             write_text(folder.path / AGREEMENT, pairs.as_csv(agreements))
+            write_text(folder.path / SCATTER, draw(agreements))
         return rows, agreements
 
 
@@ -223,10 +225,10 @@ class WsolSummary:
     @property
     def files(self) -> Mapping[str, Path]:
         """What was written, by kind."""
-        from kiridashi.report.wsol import AGREEMENT, CSV, RESULTS, TABLE
+        from kiridashi.report.wsol import AGREEMENT, CSV, RESULTS, SCATTER, TABLE
 
         names = {"results": RESULTS, "table": TABLE, "csv": CSV}
-        names |= {"coarse and final": AGREEMENT} if self.agreements else {}
+        names |= {"coarse and final": AGREEMENT, "plot": SCATTER} if self.agreements else {}
         return {kind: self.out / name for kind, name in names.items()}
 
     def to_json(self) -> dict[str, Any]:

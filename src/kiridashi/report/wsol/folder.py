@@ -11,14 +11,15 @@ from kiridashi.report.folder import RESULTS
 from kiridashi.report.line_folder import LineFolder
 
 TABLE, CSV, AGREEMENT = "table.md", "table.csv", "coarse_and_final.csv"
+SCATTER = "coarse_and_final.svg"
 
-__all__ = ["AGREEMENT", "CSV", "RESULTS", "TABLE", "WsolFolder"]
+__all__ = ["AGREEMENT", "CSV", "RESULTS", "SCATTER", "TABLE", "WsolFolder"]
 
 
 class WsolFolder(LineFolder[Key, Line]):
     """The folder of one evaluation. Make it with `open`."""
 
-    made = (TABLE, CSV, AGREEMENT)
+    made = (TABLE, CSV, AGREEMENT, SCATTER)
 
     @staticmethod
     def read_line(line: Mapping[str, Any]) -> Line:
