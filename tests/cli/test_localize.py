@@ -164,7 +164,7 @@ def test_fit_keeps_the_splits_of_the_labels(works: Works, run: Run) -> None:
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        (["labelled/plain0.png,OK", "labelled/plain1.png,良品"], "every label says that nothing is there"),
+        (["labelled/plain0.png,OK", "labelled/plain1.png,良品"], "every label that can be used says that nothing is there"),
         (["labelled/gone.png,disc"], "no label there can be used"),
         (["labelled/red0.png,disc", "labelled/red1.png,disc"], "nothing to tell apart"),
     ],

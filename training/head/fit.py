@@ -19,8 +19,8 @@ from training.head.kinds import Kinds
 from training.head.stamps import StampScenes
 
 SCENES, ASIDE_SCENES, PHOTOGRAPHS = 1400, 450, 900
-# A little of it serves all: with more steps or a larger share cut-outs gain on (+16 points at one shot with 200
-# steps and 0.7 of it), and kinds of things lose at five shots.
+# A little of it serves all: with more steps or a larger share cut-outs gain on (+16 points at one shot with
+# 200 steps and 0.7 of it), and kinds of things lose at five shots.
 OPTIONS = BaseOptions(points=0, steps=100, check_every=100, learning_rate=2e-4, share=0.35)
 # Five shots and two to ask about.
 LEAST_OBJECTS = 7

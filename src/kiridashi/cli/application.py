@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from kiridashi import __version__
-from kiridashi.cli import classes, cut, demo, detect, doctor, evaluate, everything, localize, models, segment
+from kiridashi.cli import (
+    classes,
+    cut,
+    demo,
+    detect,
+    diagnose,
+    doctor,
+    evaluate,
+    everything,
+    localize,
+    models,
+    segment,
+    track,
+)
 from kiridashi.cli.failures import DEBUG_VARIABLE, ExitCode, Interrupted, tell, wants_debug
 from kiridashi.cli.suggest import nearest
 from kiridashi.core.errors import KiridashiError
@@ -53,7 +66,9 @@ everything.register(app)
 detect.register(app)
 classes.register(app)
 localize.register(app)
+track.register(app)
 evaluate.register(app)
+diagnose.register(app)
 models.register(app)
 doctor.register(app)
 demo.register(app)

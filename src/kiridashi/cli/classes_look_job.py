@@ -260,8 +260,9 @@ def _drift_lines(found: "Drift") -> list[str]:
     worse = [one.name for one in found.classes if one.worse]
     if worse:
         lines.append(
-            f"look at {', '.join(worse[:NAMED])}: less sure, or less like the samples, than at first; see what "
-            "changed (light, camera, parts), and give samples of today with `kiridashi classes add NAME --more`"
+            f"look at {', '.join(worse[:NAMED])}: less sure, or less like the samples, than at first; see "
+            "what changed (light, camera, parts), and give samples of today with "
+            "`kiridashi classes add NAME --more`"
         )
     if found.unknown.verdict.value == "higher":
         lines.append("more unknown things than at first: is there a new part or defect to register?")

@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     verbs.callback()(_evaluate)
     verbs.command("cdfss")(cdfss)
     verbs.command("wsol")(wsol)
+    verbs.command("vos")(vos)
     app.add_typer(verbs, name="evaluate")
 
 
@@ -206,7 +207,7 @@ def wsol(
             metavar="SHARE",
             min=0.001,
             max=0.95,
-            help="Of a picture that what is to be found covers, roughly.  [default: 0.35]",
+            help="Of a picture that what is to be found covers, roughly; as for `localize fit` if not given.",
             show_default=False,
         ),
     ] = None,
@@ -261,6 +262,87 @@ def wsol(
         trunk=trunk,
         grid=grid,
         cache=cache,
+        resume=resume,
+        overwrite=overwrite,
+        quiet=quiet,
+    )
+    raise typer.Exit(job.run().tell(quiet=quiet, as_json=as_json))
+
+
+def vos(
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATA",
+            help="Folders of clips (CLIP/frames, CLIP/masks), one clip, or DAVIS 2016 or 2017 as published.",
+            show_default=False,
+        ),
+    ],
+    out: options.OutFolder,
+    methods: Annotated[
+        str,
+        typer.Option(
+            "--methods",
+            metavar="NAME,...",
+            help="Of track (as `kiridashi track` does), track-no-gate (interjections are remembered too), "
+            "session (the model's memory alone), and the baselines still and flow. Differences are to the "
+            "first.",
+        ),
+    ] = "track,still,flow",
+    results: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--results",
+            metavar="NAME=DIR",
+            help="Masks that another program wrote, as DIR/CLIP/00000.png; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="NAME",
+            help="For DAVIS: its list of clips.  [default: val, or all clips without such a list]",
+            show_default=False,
+        ),
+    ] = None,
+    model: options.ModelName = "compact",
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            metavar="N",
+            min=1,
+            max=256,
+            help="Clips at once, but for the network, which takes all cores for one.  [default: all cores]",
+            show_default=False,
+        ),
+    ] = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Measure video object segmentation by the semi-supervised protocol of DAVIS.
+
+    Every tracker gets the masks of a clip's first frame and follows each object by itself. J is the overlap,
+    F how well outlines are met, each with recall and decay, by the rules of the public evaluator; also how
+    soon an object is found again that was out of sight. Writes DIR/table.md, DIR/table.csv, DIR/objects.csv
+    and DIR/results.jsonl (a line a clip and tracker). A clip that fails is named, and the others are done all
+    the same (exit code 3). With --resume a run can also be given more methods, masks or sets.
+    """
+    from kiridashi.cli.evaluate_job import names
+    from kiridashi.cli.evaluate_vos_job import VosJob
+
+    job = VosJob(
+        data=tuple(data),
+        out=out,
+        methods=names("--methods", methods) if methods or not results else (),
+        results=tuple(results or ()),
+        split=split,
+        model=model,
+        threads=threads,
         resume=resume,
         overwrite=overwrite,
         quiet=quiet,

@@ -119,11 +119,13 @@ class Teacher:
         from kiridashi.localize.gallery import Galleries
         from kiridashi.localize.localizer import Localizer
         from kiridashi.localize.maps import TrainedLocaliser
-        from kiridashi.localize.settings import LocaliseSettings
+        from kiridashi.localize.settings import LocaliseSettings, for_inspection
 
         network = self._network(lesson)
         model = None if network.facts.options.network.is_deit else self.model
         settings = LocaliseSettings(points_per_side=self.grid)
+        if network.facts.inspects:
+            settings = for_inspection(settings)
         galleries = Galleries(self.model, settings.grid, self.cache)
         coarse = {
             name: TrainedLocaliser(model, network, method=name)  # type: ignore[arg-type]
@@ -139,8 +141,11 @@ class Teacher:
         from kiridashi.localize.labels.items import LabelledPicture
         from kiridashi.localize.model_folder import load_network
         from kiridashi.localize.training.fitting import train
+        from kiridashi.localize.training.options import for_inspection
 
         options = training_options(self.trunk, self.area, lesson.seed)
+        if self.trunk == "compact" and any(not one.labels for one in lesson.pictures):
+            options = for_inspection(options, self.area)
         digest = _digest(lesson, options.to_dict(), self.model.card.name)
         try:
             kept = load_network(lesson.folder)

@@ -88,7 +88,10 @@ def fit(
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="MODEL", help="Folder for it.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="MODEL", help="Folder for what is learned.", show_default=False),
+    ],
     pictures: Pictures = None,
     normal: Normal = None,
     trunk: Annotated[
@@ -121,7 +124,12 @@ def fit(
     epochs: Annotated[
         int | None,
         typer.Option(
-            "--epochs", metavar="N", min=1, max=10_000, help="At most.  [default: 20]", show_default=False
+            "--epochs",
+            metavar="N",
+            min=1,
+            max=10_000,
+            help="Go through the pictures at most so often; fewer: sooner done, less learned.  [default: 15]",
+            show_default=False,
         ),
     ] = None,
     area: Annotated[
@@ -132,7 +140,7 @@ def fit(
             min=0.001,
             max=0.95,
             help="Of a picture that what is to be found covers, roughly; for small defects less.  "
-            "[default: 0.35]",
+            "[default: 0.35; 0.05 where some labels say that nothing is there]",
             show_default=False,
         ),
     ] = None,
@@ -206,7 +214,7 @@ def predict(
         typer.Option(
             "--matching",
             metavar="iou|soft-iou|cosine|inside-outside",
-            help="How masks are compared with the coarse map.  [default: what did best on trials]",
+            help="How masks are compared with the coarse map.  [default: cosine]",
             show_default=False,
         ),
     ] = None,
@@ -217,7 +225,8 @@ def predict(
             metavar="X",
             min=0,
             max=1,
-            help="A class counts as there from this score on.  [default: what the training found for each]",
+            help="A class counts as there from this score on.  [default: what the training found for each; "
+            "where every picture had one label and none was OK, the likeliest class is always there]",
             show_default=False,
         ),
     ] = None,
@@ -239,9 +248,10 @@ def predict(
     """Find class, box and mask in every target, or nothing.
 
     Writes DIR/annotations.json (COCO), DIR/masks/STEM.png (0 and 255; all objects together),
-    DIR/maps/STEM.png (the coarse map, 0 to 255 for 0 to 1), DIR/overlays/STEM.jpg, DIR/results.jsonl (a line
-    a picture) and DIR/report.html (one file, with each stage). A target that cannot be used is named, and
-    the others are done all the same (exit code 3).
+    DIR/maps/STEM.png (the coarse map, 0 to 255 for 0 to 1), DIR/stages/STEM.jpg (coarse map, candidates and
+    choice side by side), DIR/overlays/STEM.jpg, DIR/results.jsonl (a line a picture) and DIR/report.html (one
+    file, the most doubtful first). A target that cannot be used is named, and the others are done all the
+    same (exit code 3).
     """
     from kiridashi.cli.localize_predict_job import PredictJob
 
@@ -287,13 +297,13 @@ def sweep(
         ),
     ] = None,
     points_per_side: Annotated[
-        str, typer.Option("--points-per-side", metavar="N,...", help="Grids.")
+        str, typer.Option("--points-per-side", metavar="N,...", help="Grids to try.")
     ] = "8,16,24,32",
     candidates: Annotated[
-        str, typer.Option("--candidates", metavar="N,...", help="Numbers of masks, or all.")
+        str, typer.Option("--candidates", metavar="N,...", help="Numbers of masks to try, or all.")
     ] = "all,16",
     matching: Annotated[
-        str, typer.Option("--matching", metavar="NAME,...", help="Ways of matching.")
+        str, typer.Option("--matching", metavar="NAME,...", help="Ways of matching to try.")
     ] = "iou,soft-iou,cosine,inside-outside",
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, help="Pictures at most, drawn by the seed.")

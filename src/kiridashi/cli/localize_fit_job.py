@@ -85,8 +85,11 @@ class FitJob:
         )
         if is_deit:
             options = replace(options, network=published(trunk), learning_rate=DEIT_RATE)
+        # Who asks for fewer epochs wants to be done sooner, with few pictures too.
+        share = min(1.0, options.epochs / TrainingOptions().epochs)
+        steps = max(1, round(share * options.least_steps))
         # Stopping cannot be put off beyond the last epoch.
-        return replace(options, least_epochs=min(options.least_epochs, options.epochs))
+        return replace(options, least_steps=steps, least_epochs=min(options.least_epochs, options.epochs))
 
     def _make_room(self) -> None:
         """Refuse to mix this training with another one's results."""
@@ -120,11 +123,12 @@ class FitJob:
 
         labels = read_labels(self.labels, self.pictures, self.normal)
         if not labels.classes:
-            named = ", ".join(labels.normal_names)
+            named, refused = ", ".join(labels.normal_names), labels.refused
+            others = f" ({refused[0].file} is left out: {refused[0].reason})" if refused else ""
             raise InputError(
                 one_line(
-                    f"{self.labels}: every label says that nothing is there ({named}); label the pictures "
-                    "that show what is to be found with its name"
+                    f"{self.labels}: every label that can be used says that nothing is there ({named}); "
+                    f"label the pictures that show what is to be found with its name{others}"
                 )
             )
         return labels
@@ -174,7 +178,10 @@ class FitJob:
     ) -> "TrainedNetwork":
         from kiridashi.data.cache_folder import open_cache
         from kiridashi.localize.training.fitting import train
+        from kiridashi.localize.training.options import for_inspection
 
+        if self.trunk == "compact" and any(not one.labels for one in split.train):
+            options = for_inspection(options, self.area)
         with display.waiting("loading the model"):
             model = self._model()
             cache = open_cache(self.cache)

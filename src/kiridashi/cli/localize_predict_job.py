@@ -97,8 +97,11 @@ class PredictJob:
         from kiridashi.data.cache_folder import open_cache
         from kiridashi.localize.gallery import Galleries
         from kiridashi.localize.localizer import Localizer
+        from kiridashi.localize.settings import for_inspection
 
         opened = open_model(self.model, self.sam)
+        if opened.facts.inspects:
+            settings = for_inspection(settings)
         galleries = Galleries(opened.sam, settings.grid, open_cache(self.cache))
         localizer = Localizer(
             opened.sam,

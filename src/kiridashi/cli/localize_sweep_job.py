@@ -22,6 +22,7 @@ from kiridashi.report.line_folder import LineFolder
 if TYPE_CHECKING:
     from kiridashi.cli.localize_opening import Opened
     from kiridashi.evaluate.wsol.items import Item, WsolSet
+    from kiridashi.localize.settings import LocaliseSettings
     from kiridashi.localize.sweeping import Axes, Measured, Sweep
     from kiridashi.report.localisation.sweep import SweepRow
 
@@ -111,7 +112,7 @@ class SweepJob:
                 source, refused = self._source()
                 questions = self._questions(source, opened.network.classes)
                 folder = self._open_folder(opened, source, axes)
-            sweep = Sweep(opened.sam, opened.network, axes, _base())
+            sweep = Sweep(opened.sam, opened.network, axes, _base(opened.facts.inspects))
             failed = [*refused, *self._measure(display, folder, sweep, source, questions)]
         keys = [(item.id, label) for item, label in questions]
         lines = folder.finish(keys)
@@ -279,10 +280,11 @@ class SweepJob:
         return Told(lines, document, left_out=failed)
 
 
-def _base() -> Any:
-    from kiridashi.localize.settings import LocaliseSettings
+def _base(inspects: bool = False) -> "LocaliseSettings":
+    from kiridashi.localize.settings import LocaliseSettings, for_inspection
 
-    return LocaliseSettings()
+    settings = LocaliseSettings()
+    return for_inspection(settings) if inspects else settings
 
 
 def _line(sweep: "Sweep", source: "WsolSet", item: "Item", label: str) -> SweepLine:

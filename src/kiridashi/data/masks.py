@@ -71,6 +71,14 @@ def write_mask(path: str | Path, mask: Mask) -> None:
         Image.fromarray(mask.to_array().astype(np.uint8) * np.uint8(255)).save(temporary, format="PNG")
 
 
+def write_label_map(path: str | Path, labels: NDArray[np.uint8]) -> None:
+    """Write (H, W) uint8 labels atomically as an 8-bit grey PNG, each value as it is."""
+    from PIL import Image
+
+    with atomic_path(path) as temporary:
+        Image.fromarray(labels).save(temporary, format="PNG")
+
+
 def _inside(raster: Raster) -> Bitmap:
     samples = raster.samples
     if samples.ndim == 3 and samples.shape[2] in (2, 4):

@@ -6,6 +6,7 @@ bipartite matching a pixel counts as met when the other outline passes within a 
 """
 
 import math
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -50,12 +51,39 @@ def boundary_f(predicted: ArrayLike, truth: ArrayLike, bound: float = BOUND) -> 
         raise InputError(f"two masks (H, W) of one shape are compared, got {found.shape} and {true.shape}")
     if not bound > 0:
         raise UsageError(f"the bound is a positive share of the diagonal, got {bound}")
-    disc = _disc(math.ceil(bound * math.hypot(*found.shape)))
-    ours, theirs = outline(found), outline(true)
+    return boundary_f_within(found, true, radius_of((true.shape[0], true.shape[1]), bound))
+
+
+def radius_of(size: tuple[int, int], bound: float = BOUND) -> int:
+    """How near is near, in whole pixels, for a (height, width) picture."""
+    return math.ceil(bound * math.hypot(*size))
+
+
+def boundary_f_within(found: Bitmap, true: Bitmap, radius: int) -> float:
+    """`boundary_f` with its radius in pixels.
+
+    Parts of two masks give what the whole masks give, if no part's edge that is not the picture's own
+    touches what is inside.
+
+    Args:
+        found: (H, W) bool, predicted.
+        true: (H, W) bool, of the same shape.
+        radius: of the disc, in pixels.
+    """
+    # Far from both masks there is nothing to dilate.
+    part = _around(found | true)
+    ours, theirs = outline(found[part]), outline(true[part])
     if not ours.any() or not theirs.any():
         return float(ours.any() == theirs.any())
+    disc = _disc(radius)
     precision, recall = _share_near(ours, theirs, disc), _share_near(theirs, ours, disc)
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _around(inside: Bitmap) -> tuple[slice, slice]:
+    """The box of what is inside with a margin of one pixel, in which its outline lies."""
+    x, y, width, height = cv2.boundingRect(inside.view(np.uint8))
+    return slice(max(y - 1, 0), y + height + 1), slice(max(x - 1, 0), x + width + 1)
 
 
 def _share_near(pixels: Bitmap, others: Bitmap, disc: NDArray[np.uint8]) -> float:
@@ -63,6 +91,7 @@ def _share_near(pixels: Bitmap, others: Bitmap, disc: NDArray[np.uint8]) -> floa
     return int(np.count_nonzero(pixels & near)) / int(np.count_nonzero(pixels))
 
 
+@lru_cache(maxsize=16)
 def _disc(radius: int) -> NDArray[np.uint8]:
     rows, columns = np.ogrid[-radius : radius + 1, -radius : radius + 1]
     inside: NDArray[np.uint8] = (rows**2 + columns**2 <= radius**2).astype(np.uint8)

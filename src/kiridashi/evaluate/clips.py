@@ -50,16 +50,30 @@ def find_clips(folder: Path) -> list[Clip]:
     Raises:
         InputError: there is none, or a clip has a frame without a mask.
     """
-    clips = [_open(path.parent) for path in sorted(folder.glob("*/frames"))]
+    clips = [
+        open_clip(path.parent.name, path, path.parent / "masks") for path in sorted(folder.glob("*/frames"))
+    ]
     if not clips:
         raise InputError(f"{folder}: no clips; a video set holds CLIP/frames/ and CLIP/masks/")
     return clips
 
 
-def _open(folder: Path) -> Clip:
-    masks = {path.stem: path for path in (folder / "masks").glob("*.png")}
-    frames = sorted(path for path in (folder / "frames").iterdir() if path.is_file())
+def open_clip(name: str, pictures: Path, annotations: Path) -> Clip:
+    """A clip of a folder of frames and a folder of PNG masks with the same stems.
+
+    Args:
+        name: what reports call it.
+        pictures: folder of the frames, which come in the order of their names.
+        annotations: folder of the masks.
+
+    Raises:
+        InputError: there is no frame, or one without a mask.
+    """
+    masks = {path.stem: path for path in annotations.glob("*.png")}
+    frames = sorted(path for path in pictures.iterdir() if path.is_file()) if pictures.is_dir() else []
     bare = [path.name for path in frames if path.stem not in masks]
     if bare or not frames:
-        raise InputError(f"{folder}: every frame needs a mask; without one: {', '.join(bare[:3]) or 'all'}")
-    return Clip(folder.name, tuple(frames), tuple(masks[path.stem] for path in frames))
+        raise InputError(
+            f"{annotations}: every frame of {name} needs a mask; without one: {', '.join(bare[:3]) or 'all'}"
+        )
+    return Clip(name, tuple(frames), tuple(masks[path.stem] for path in frames))

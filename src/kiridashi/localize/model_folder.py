@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kiridashi.core.errors import InputError, UsageError
 from kiridashi.data.atomic import write_bytes, write_json
-from kiridashi.data.files import check_file
+from kiridashi.data.files import check_file, one_line
 from kiridashi.data.tensors import read_tensors
 from kiridashi.localize.maps import Method, TrainedLocaliser
 from kiridashi.localize.trained import Facts, TrainedNetwork
@@ -56,15 +56,23 @@ def load_network(folder: Path) -> TrainedNetwork:
         InputError: not such a folder, damaged, or of another version.
     """
     card_path, weights_path = folder / CARD, folder / WEIGHTS
-    if folder.is_dir() and not card_path.exists():
-        raise InputError(f"{folder}: no {CARD} here; expected a folder that localize fit has written")
+    if not folder.is_dir():
+        what = "this is a file" if folder.exists() else "there is no such folder"
+        raise InputError(one_line(f"{folder}: {what}; expected a folder that localize fit has written"))
+    if not card_path.exists():
+        raise InputError(
+            one_line(f"{folder}: no {CARD} here; expected a folder that localize fit has written")
+        )
     facts, digest = _read_card(card_path)
     # Random numbers are drawn only to be overwritten; the caller's stay as they are.
     with torch.random.fork_rng(devices=[]):
         network = TrainedNetwork(facts)
     own = network.state_dict()
-    check_file(weights_path, MOST_HEADER + sum(4 * prod(tensor.shape) for tensor in own.values()))
-    tensors, _ = read_tensors(weights_path)
+    try:
+        check_file(weights_path, MOST_HEADER + sum(4 * prod(tensor.shape) for tensor in own.values()))
+        tensors, _ = read_tensors(weights_path)
+    except InputError as error:
+        raise InputError(one_line(f"{folder}: its weights cannot be used, {AGAIN} ({error})")) from error
     wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
     if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != wanted:
         raise InputError(f"{weights_path}: not the tensors of the network in {CARD}; {AGAIN}")

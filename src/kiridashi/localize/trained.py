@@ -54,6 +54,11 @@ class Facts:
     map_threshold: float = DEFAULT_THRESHOLD
     notes: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def inspects(self) -> bool:
+        """Whether some of the training pictures showed nothing, as those of good parts."""
+        return self.pictures.get("normal", 0) > 0
+
 
 class TrainedNetwork(nn.Module):
     """GTFormer with the heads of CAM and Grad-CAM on the same trunk, trained in one run.

@@ -88,6 +88,9 @@ class FrameFolder:
             raise InputError(one_line(f"{path}: no pictures in this folder; a clip is a folder of frames"))
         self._files = files
 
+    def __len__(self) -> int:
+        return len(self._files)
+
     @cached_property
     def size(self) -> tuple[int, int]:
         """(height, width) of the first frame that can be read."""
@@ -97,7 +100,9 @@ class FrameFolder:
                 return read_picture(path).size
             except KiridashiError as error:
                 first = first or str(error)
-        raise InputError(f"{self.name}: none of its {len(self._files)} frames can be read; the first: {first}")
+        raise InputError(
+            f"{self.name}: none of its {len(self._files)} frames can be read; the first: {first}"
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -139,7 +144,9 @@ def open_clip(path: Path) -> Clip:
     if path.is_dir():
         return FrameFolder(path)
     if not path.exists():
-        raise UsageError(one_line(f"{path}: there is no such folder or file; name a folder of frames or a video"))
+        raise UsageError(
+            one_line(f"{path}: there is no such folder or file; name a folder of frames or a video")
+        )
     from kiridashi.video.video_file import VideoFile
 
     return VideoFile(path)

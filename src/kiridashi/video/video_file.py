@@ -125,5 +125,6 @@ def _count(stream: Any) -> int | None:
     if stream.frames:
         return int(stream.frames)
     if stream.duration and stream.time_base and stream.average_rate:
-        return round(stream.duration * stream.time_base * stream.average_rate)
+        expected: int = round(stream.duration * stream.time_base * stream.average_rate)
+        return expected
     return None

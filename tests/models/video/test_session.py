@@ -216,3 +216,23 @@ def test_network_without_memory_is_refused(tiny_sam2: PromptableModel) -> None:
     picture_only = SimpleNamespace(net=SimpleNamespace(), card=tiny_sam2.card)
     with pytest.raises(UsageError, match="loaded without its memory"):
         VideoSession(cast(PromptableModel, picture_only))
+
+
+def test_only_what_is_to_be_kept_is_remembered(
+    tiny_sam2: PromptableModel, clip: list[Picture], disc: Mask
+) -> None:
+    session = tiny_sam2.video()
+    asked = []
+
+    def keep(found: Any) -> list[int]:
+        asked.append(sorted(found))
+        return [2]
+
+    session.step(clip[0], {1: disc, 2: OTHER}, keep=lambda found: [])
+    session.step(clip[1], keep=keep)
+    state = session.state()
+    assert asked == [[1, 2]]
+    assert state["object.1.prompted.frames"].tolist() == [0]
+    assert state["object.2.recent.frames"].tolist() == [1]
+    assert "object.1.recent.frames" not in state
+    assert session.frame == 2

@@ -6,10 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kiridashi.core.errors import InputError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 
 Tracker = Callable[[Picture], Mask]
+Shares = NDArray[np.float32]
+Places = tuple[Shares, Shares]
 
 
 def keep_still(_: Picture, mask: Mask) -> Tracker:
@@ -17,11 +20,41 @@ def keep_still(_: Picture, mask: Mask) -> Tracker:
     return lambda _: mask
 
 
+class FlowField:
+    """Dense optical flow from each frame back to the one before it.
+
+    OpenCV's DIS flow (Kroeger et al., ECCV 2016), medium preset.
+
+    Args:
+        picture: the first frame.
+    """
+
+    def __init__(self, picture: Picture) -> None:
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._before = _grey(picture)
+
+    def step(self, frame: Picture) -> Places:
+        """(x, y), each (H, W) float32: where every pixel of the next frame was in the one before.
+
+        Raises:
+            InputError: the frame is not of the first one's size.
+        """
+        now = _grey(frame)
+        if now.shape != self._before.shape:
+            raise InputError(
+                f"{frame.name}: optical flow needs frames of one size, got {now.shape} after "
+                f"{self._before.shape}"
+            )
+        back = self._flow.calc(now, self._before, None)
+        self._before = now
+        rows, columns = np.mgrid[: now.shape[0], : now.shape[1]].astype(np.float32)
+        return columns + back[..., 0], rows + back[..., 1]
+
+
 class FlowWarp:
     """Moves the mask from frame to frame along dense optical flow.
 
-    OpenCV's DIS flow (Kroeger et al., ECCV 2016), medium preset, from each frame back to the one before
-    it: every pixel looks up how much of it was inside.
+    From each frame back to the one before it: every pixel looks up how much of it was inside.
 
     Args:
         picture: the first frame.
@@ -29,25 +62,20 @@ class FlowWarp:
     """
 
     def __init__(self, picture: Picture, mask: Mask) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        self._before = _grey(picture)
+        self._flow = FlowField(picture)
         # Kept as shares: rounding to 0 and 1 at each frame would wear the mask off.
-        self._inside: NDArray[np.float32] = mask.to_array().astype(np.float32)
+        self._inside: Shares = mask.to_array().astype(np.float32)
 
     def __call__(self, frame: Picture) -> Mask:
         """The mask in the next frame, which has the first one's size."""
-        now = _grey(frame)
-        back = self._flow.calc(now, self._before, None)
-        rows, columns = np.mgrid[: now.shape[0], : now.shape[1]].astype(np.float32)
-        self._inside = cv2.remap(
-            self._inside,
-            columns + back[..., 0],
-            rows + back[..., 1],
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        self._before = now
+        self._inside = look_up(self._inside, self._flow.step(frame))
         return Mask.from_array(self._inside > 0.5)
+
+
+def look_up(values: Shares, places: Places) -> Shares:
+    """(H, W) values at other places, linear between pixels; beyond the border the nearest counts."""
+    found: Shares = cv2.remap(values, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return found
 
 
 def _grey(picture: Picture) -> NDArray[np.uint8]:

@@ -141,6 +141,9 @@ def _items(told: Sequence[_Told], refused: list[Refused]) -> tuple[LabelledPictu
 
 def _nothing(source: str, refused: Sequence[Refused]) -> str:
     if not refused:
-        return one_line(f"{source}: no labelled picture there")
+        return one_line(
+            f"{source}: no labelled picture there; expected a line for each picture, or one folder of "
+            "pictures for each class"
+        )
     more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
     return one_line(f"{source}: no label there can be used; {refused[0].file}: {refused[0].reason}{more}")

@@ -54,7 +54,7 @@ def find_picture(written: str, folders: Sequence[Path]) -> Path:
             if Path(os.path.realpath(place)).is_relative_to(root):
                 return place
             outside = True
-    where = " or ".join(str(folder) for folder in folders)
+    where = " or ".join("this folder" if folder == Path() else str(folder) for folder in folders)
     if outside:
         raise InputError(f"lies outside of {where}; name its folder with --pictures")
     raise InputError(

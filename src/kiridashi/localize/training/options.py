@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self, get_args
 
 from kiridashi.core.errors import UsageError
 from kiridashi.localize.gtformer.options import GTFormerOptions, Trunk, published
 
 Labels = Literal["auto", "single", "multiple"]
+DEFECT_AREA = 0.05
 WEIGHTED = ("region", "empty", "edge", "token", "evidence", "background")
 
 
@@ -116,6 +117,19 @@ class TrainingOptions:
             TypeError: a field that is unknown, or of another type.
         """
         return cls(**{**fields, "network": GTFormerOptions.from_dict(fields["network"])})
+
+
+def for_inspection(options: TrainingOptions, area: float | None = None) -> TrainingOptions:
+    """The settings for labels of which some say that nothing is there (OK and not OK).
+
+    What is looked for is then small: the map is held to a small area, and the outside, most of which looks
+    like the OK pictures anyway, counts less. Chosen on made-up surfaces with defects (`training.surfaces`).
+
+    Args:
+        options: for labels of things.
+        area: share of the picture; None: `DEFECT_AREA`.
+    """
+    return replace(options, area=area or DEFECT_AREA, region_weight=3.0, background_weight=1.0)
 
 
 def published_cub(trunk: Trunk = "deit-small") -> TrainingOptions:

@@ -5,7 +5,7 @@ looks at: the prompted frames, the last few spatial memories and the last few ob
 card says `recalls_by_matching` compares frames instead of attending to them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Self
 
 import torch
@@ -26,6 +26,8 @@ from kiridashi.models.video.result import FrameResult, ObjectResult
 
 # Objects decoded together: bounds the memory of a frame with many objects.
 OBJECT_BATCH = 8
+# From what was found of every object in a frame to the ids of those to remember in it.
+Keep = Callable[[Mapping[int, ObjectResult]], Collection[int]]
 
 
 class VideoSession:
@@ -85,6 +87,7 @@ class VideoSession:
         prompts: Mapping[int, Prompt | Mask] | None = None,
         *,
         remember: bool = True,
+        keep: Keep | None = None,
     ) -> FrameResult:
         """Masks of all objects in the next frame.
 
@@ -95,6 +98,8 @@ class VideoSession:
                 An object with a prompt is not looked up in its memory, as in SAM 2.
             remember: False leaves the session as it was: nothing is added, no object and no frame, so
                 any number of pictures can be asked for in any order with equal results.
+            keep: asked, when the frame is remembered, of which objects; those with a prompt always
+                are. None: of all that were found.
 
         Raises:
             UsageError: there is no object to follow, or a prompt is neither Prompt nor Mask.
@@ -113,6 +118,9 @@ class VideoSession:
         result = FrameResult(self._frame, {name: found[name] for name in (*self._banks, *prompts)})
         # Only now, so that a failure half-way leaves the session whole.
         if remember:
+            if keep is not None:
+                kept = {*keep(found), *prompts}
+                written |= {name: None for name in found if name not in kept}
             self._keep(written, prompts)
         return result
 

@@ -20,9 +20,9 @@ from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.data.files import unusable
 from kiridashi.data.pictures import read_picture
+from kiridashi.evaluate.texts import fingerprint, inside, table_of
 from kiridashi.evaluate.wsol.boxes import Boxes, as_boxes
 from kiridashi.evaluate.wsol.items import Item, PlainSet, Truth
-from kiridashi.evaluate.wsol.sources.texts import fingerprint, inside, table_of
 
 IMAGES, LABELS, CLASSES = "images.txt", "image_class_labels.txt", "classes.txt"
 SPLIT, BOXES = "train_test_split.txt", "bounding_boxes.txt"

@@ -20,9 +20,9 @@ from kiridashi.data.annotations.document import read_document, records
 from kiridashi.data.files import unusable
 from kiridashi.data.masks import label_mask, read_label_map
 from kiridashi.evaluate.episodes import IGNORE
+from kiridashi.evaluate.texts import by_stem, fingerprint
 from kiridashi.evaluate.wsol.boxes import Boxes, as_boxes
 from kiridashi.evaluate.wsol.items import Item, PlainSet, Truth
-from kiridashi.evaluate.wsol.sources.texts import by_stem, fingerprint
 
 META = "meta.json"
 

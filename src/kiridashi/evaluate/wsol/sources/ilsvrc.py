@@ -16,9 +16,9 @@ from typing import Any
 from kiridashi.core.errors import InputError
 from kiridashi.core.picture import Picture
 from kiridashi.data.files import check_file, reason_of, unusable
+from kiridashi.evaluate.texts import fingerprint, inside, lines_of
 from kiridashi.evaluate.wsol.boxes import as_boxes
 from kiridashi.evaluate.wsol.items import Item, PlainSet, Truth
-from kiridashi.evaluate.wsol.sources.texts import fingerprint, inside, lines_of
 
 PART = "CLS-LOC"
 TRAIN_LIST, VAL_LIST = "train_cls.txt", "val.txt"

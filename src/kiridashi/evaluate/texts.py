@@ -1,4 +1,4 @@
-"""What the sources share: lists in text files, names that stay inside a folder, and fingerprints."""
+"""What readers of sets share: lists in text files, names that stay inside a folder, and fingerprints."""
 
 import hashlib
 from collections.abc import Iterable

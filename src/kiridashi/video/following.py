@@ -1,0 +1,88 @@
+"""One clip from its first frame to its last, or from where a killed run was."""
+
+from collections.abc import Callable
+
+from kiridashi.core.errors import InputError
+from kiridashi.core.picture import Picture
+from kiridashi.video.clip import Clip, Frame, FrameFolder
+from kiridashi.video.output import TrackFolder
+from kiridashi.video.prompting import Given, Plan
+from kiridashi.video.tracker import Tracker
+
+# Frames between two checkpoints: at most so many are done again after a kill.
+CHECKPOINT_FRAMES = 32
+# Frames in which a finder looks for its objects before it gives up.
+SEARCHED_FRAMES = 32
+NOT_FOUND = f"the object of the reference is in none of the first {SEARCHED_FRAMES} frames"
+Step = Callable[[], None]
+
+
+def follow(
+    clip: Clip,
+    plan: Plan,
+    tracker: Tracker,
+    folder: TrackFolder,
+    step: Step = lambda: None,
+    *,
+    checkpoint_frames: int = CHECKPOINT_FRAMES,
+) -> None:
+    """Track a clip into its folder; frames are read one by one and none is kept.
+
+    Args:
+        clip: the frames.
+        plan: the prompts.
+        tracker: new, or restored from `folder.memory`.
+        folder: takes the results; its progress says where to go on.
+        step: called after each frame.
+        checkpoint_frames: between two checkpoints, at least 1.
+
+    Raises:
+        InputError: a frame with a prompt cannot be read, the clip ends before its last prompt, or
+            nothing was found.
+        UsageError: the folder cannot be written, or a prompt does not fit.
+    """
+    size = clip.size
+    plan.check(size)
+    if isinstance(clip, FrameFolder):
+        _check_last(plan, clip, len(clip))
+    for frame in clip.frames(folder.progress.frames):
+        _one(frame, plan, tracker, folder, size)
+        step()
+        if folder.progress.frames % checkpoint_frames == 0:
+            folder.checkpoint(tracker.state())
+    _check_last(plan, clip, folder.progress.frames)
+    if not folder.progress.found:
+        raise InputError(NOT_FOUND)
+    folder.finish(tracker.state())
+
+
+def _one(frame: Frame, plan: Plan, tracker: Tracker, folder: TrackFolder, size: tuple[int, int]) -> None:
+    for object_id in plan.drops.get(frame.index, ()):
+        if object_id in tracker.objects:
+            tracker.forget(object_id)
+    if frame.picture is None:
+        if frame.index in plan.prompts:
+            raise InputError(
+                f"frame {frame.index} ({frame.name}), which a prompt is for, cannot be used: {frame.why}"
+            )
+        folder.write(tracker.skip(size), None, frame.name, frame.why)
+        return
+    prompts = _prompts(frame.index, frame.picture, plan, folder)
+    folder.write(tracker.step(frame.picture, prompts), frame.picture, frame.name)
+
+
+def _prompts(index: int, picture: Picture, plan: Plan, folder: TrackFolder) -> dict[int, Given]:
+    if plan.finder is None:
+        return dict(plan.prompts.get(index, {}))
+    if folder.progress.found:
+        return {}
+    if index >= SEARCHED_FRAMES:
+        raise InputError(NOT_FOUND)
+    return dict(plan.finder(picture))
+
+
+def _check_last(plan: Plan, clip: Clip, frames: int) -> None:
+    if plan.last_frame >= frames:
+        raise InputError(
+            f"a prompt is for frame {plan.last_frame}, but the last frame of {clip.name} is {frames - 1}"
+        )

@@ -1,0 +1,207 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.video.discs import SIZE, disc_at, frame_at
+
+from kiridashi.core.picture import Picture
+from kiridashi.core.segments import Segment, Segments
+from kiridashi.models.promptable import PromptableModel
+
+Run = Callable[..., SimpleNamespace]
+
+
+@pytest.fixture(autouse=True)
+def model(monkeypatch: pytest.MonkeyPatch, tiny_compact: PromptableModel) -> PromptableModel:
+    made = PromptableModel(tiny_compact.net, replace(tiny_compact.card, recalls_by_matching=True))
+    monkeypatch.setattr("kiridashi.models.loading.load_model", lambda name: made)
+    return made
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Clips `a` and `b` of four frames, with a mask and a label map of the first."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for index in range(4):
+            Image.fromarray(frame_at(index).pixels).save(tmp_path / name / f"{index}.png")
+    inside = disc_at(0).to_array()
+    Image.fromarray(inside.astype(np.uint8) * 255).save(tmp_path / "mask.png")
+    labels = inside.astype(np.uint8) * 3
+    labels[:8, :8] = 200
+    Image.fromarray(labels).save(tmp_path / "labels.png")
+    return tmp_path
+
+
+def words(root: Path, *more: str, clips: str = "a", out: str = "out") -> list[str]:
+    named = [str(root / name) for name in clips.split()]
+    files = [word.replace("ROOT", str(root)) for word in more]
+    return ["track", *named, *files, "--out", str(root / out), "--threshold", "0", "--gate-off"]
+
+
+def table(path: Path) -> list[list[str]]:
+    return [line.split(",") for line in (path / "tracks.csv").read_text().splitlines()[1:]]
+
+
+def read(path: Path) -> np.ndarray[Any, Any]:
+    return np.asarray(Image.open(path))
+
+
+def test_one_clip_from_a_mask(root: Path, run: Run) -> None:
+    told = run(*words(root, "--mask", "ROOT/mask.png", "--overlays"))
+    assert told.code == 0, told.err
+    out = root / "out"
+    assert np.array_equal(read(out / "masks" / "00000.png") == 1, disc_at(0).to_array())
+    assert sorted(path.name for path in (out / "masks").iterdir()) == [f"0000{i}.png" for i in range(4)]
+    assert table(out)[0][:3] == ["0", "1", "found"]
+    assert len(list((out / "overlays").iterdir())) == 4
+    assert (out / "strip.jpg").is_file()
+    assert "a: 4 frames: object 1 found in" in told.out
+    assert "frames/s" in told.out
+
+
+def test_labels_points_boxes_and_drops(root: Path, run: Run) -> None:
+    told = run(
+        *words(root, "--labels", "ROOT/labels.png", "--box", "5:1,1,20,20@1", "--point", "5:9,9@1"),
+        *("--point", "5:40,40,0@1", "--drop", "200@2", "--json"),
+    )
+    assert told.code == 0, told.err
+    rows = table(root / "out")
+    assert [[row[1] for row in rows if row[0] == str(frame)] for frame in range(4)] == [
+        ["3", "200"],
+        ["3", "200", "5"],
+        ["3", "5"],
+        ["3", "5"],
+    ]
+    labels = read(root / "out" / "masks" / "00000.png")
+    assert set(np.unique(labels)) == {0, 3, 200}
+    clip = json.loads(told.out)["clips"][0]
+    assert (clip["frames"], clip["unreadable"], clip["error"]) == (4, 0, None)
+
+
+def test_run_lengths(root: Path, run: Run) -> None:
+    assert run(*words(root, "--mask", "7:ROOT/mask.png@0", "--format", "rle")).code == 0
+    lines = [json.loads(line) for line in (root / "out" / "masks.jsonl").read_text().splitlines()]
+    assert [line["object"] for line in lines] == [7] * 4
+    assert lines[0]["segmentation"] == disc_at(0).to_rle()
+
+
+def test_a_bad_clip_does_not_spoil_the_others(root: Path, run: Run) -> None:
+    (root / "bad").mkdir()
+    told = run(*words(root, "--mask", "ROOT/mask.png", clips="a bad b"))
+    assert told.code == 3
+    assert "bad: " in told.err
+    assert "no pictures in this folder" in told.err
+    for name in ("a", "b"):
+        assert len(table(root / "out" / name)) == 4
+
+
+def test_masks_by_the_name_of_the_clip(root: Path, run: Run) -> None:
+    for name, index in (("a", 0), ("b", 3)):
+        Image.fromarray(disc_at(index).to_array()).save(root / f"first-{name}.png")
+    assert run(*words(root, "--mask", "ROOT/first-{clip}.png", clips="a b")).code == 0
+    for name, index in (("a", 0), ("b", 3)):
+        first = read(root / "out" / name / "masks" / "00000.png")
+        assert np.array_equal(first == 1, disc_at(index).to_array())
+
+
+def test_a_bad_frame_is_named_and_counts_as_lost(root: Path, run: Run) -> None:
+    (root / "a" / "2.png").write_bytes(b"broken")
+    told = run(*words(root, "--mask", "ROOT/mask.png"))
+    assert told.code == 3
+    assert "a: 2.png: not a picture" in told.err
+    assert [row[3] for row in table(root / "out")] == ["", "", "unreadable", ""]
+    assert not read(root / "out" / "masks" / "00002.png").any()
+
+
+def test_a_finished_run_is_kept_and_resumed_at_once(root: Path, run: Run) -> None:
+    command = words(root, "--mask", "ROOT/mask.png")
+    assert run(*command).code == 0
+    before = (root / "out" / "tracks.csv").read_bytes()
+    refused = run(*command)
+    assert (refused.code, "already holds results" in refused.err) == (2, True)
+    assert run(*command, "--resume").code == 0
+    assert (root / "out" / "tracks.csv").read_bytes() == before
+    changed = run(*command, "--resume", "--point", "2:3,3")
+    assert (changed.code, "prompts differ" in changed.err) == (2, True)
+    assert run(*command, "--point", "2:3,3", "--overwrite").code == 0
+
+
+def test_an_interrupted_run_says_how_to_go_on(root: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kiridashi.video.tracker import Tracker
+
+    step = Tracker.step
+
+    def stop(self: Tracker, *given: Any) -> Any:
+        if self.index == 2:
+            raise KeyboardInterrupt
+        return step(self, *given)
+
+    monkeypatch.setattr(Tracker, "step", stop)
+    told = run(*words(root, "--mask", "ROOT/mask.png"))
+    assert told.code == 130
+    assert "2 of 4 are done" in told.err
+    assert "--resume" in told.err
+    monkeypatch.setattr(Tracker, "step", step)
+    assert run(*words(root, "--mask", "ROOT/mask.png", "--resume")).code == 0
+    assert len(table(root / "out")) == 4
+
+
+class Finds:
+    """Stands in for a method: what it finds is the disc of the frame after the first."""
+
+    def __init__(self, name: str, model: Any) -> None:
+        assert name == "prototype"
+
+    def fit(self, references: Any) -> "Finds":
+        self.references = references
+        return self
+
+    def predict(self, picture: Picture) -> Segments:
+        items = (Segment(disc_at(1), 0.9, "object"),) if picture.name == "1.png" else ()
+        return Segments(picture.size, items)
+
+
+def test_a_reference_is_looked_for(root: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kiridashi.reference.methods.make_method", Finds)
+    told = run(*words(root, "--reference", "ROOT/a/0.png", "--reference-mask", "ROOT/mask.png"))
+    assert told.code == 0, told.err
+    assert [row[0] for row in table(root / "out")] == ["1", "2", "3"]
+    assert np.array_equal(read(root / "out" / "masks" / "00001.png") == 1, disc_at(1).to_array())
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ([], "say what to follow"),
+        (["--mask", "missing.png"], "no such file"),
+        (["--mask", "0:ROOT/mask.png"], "id is 1..255"),
+        (["--labels", "2:ROOT/labels.png"], "--labels takes FILE"),
+        (["--box", "1,2,3"], "--box takes"),
+        (["--box", "9,9,3,3"], "x0 < x1"),
+        (["--point", "99,3"], "outside of frames of 64 x 48"),
+        (["--point", "9,3@7"], "the last frame of a is 3"),
+        (["--point", "9,9", "--drop", "1"], "--drop takes ID@FRAME"),
+        (["--point", "9,9", "--format", "jpg"], "png, rle"),
+        (["--reference", "ROOT/a/0.png"], "give one mask for each reference"),
+        (["--point", "9,9", "--reference", "ROOT/a/0.png", "--reference-mask", "ROOT/mask.png"], "not both"),
+    ],
+)
+def test_wrong_use(root: Path, run: Run, more: list[str], says: str) -> None:
+    told = run(*words(root, *more))
+    assert told.code == 2
+    assert says in told.err
+
+
+def test_a_mask_of_another_size(root: Path, run: Run) -> None:
+    Image.fromarray(np.ones((10, 10), np.uint8)).save(root / "small.png")
+    told = run(*words(root, "--mask", "ROOT/small.png"))
+    assert told.code == 2
+    assert f"the mask is 10 x 10 pixels, the frames {SIZE[1]} x {SIZE[0]}" in told.err
+    assert not (root / "out").exists()
