@@ -37,7 +37,10 @@ class RedSeer:
         self.seen: list[str] = []
         self.stop_at: int | None = None
         facts = SimpleNamespace(
-            classes=self.classes, single=False, score_thresholds={"disc": 0.5, "kiss": 0.6}
+            classes=self.classes,
+            single=False,
+            inspects=False,
+            score_thresholds={"disc": 0.5, "kiss": 0.6},
         )
         self.network = SimpleNamespace(facts=facts)
 
@@ -143,6 +146,8 @@ def test_fit_tells_a_program(works: Works, run: Run) -> None:
     assert told["classes"] == {"disc": 4, "kiss": 1}
     assert (told["nothing_there"], told["normal_labels"], told["imbalance"]) == (3, ["OK"], 4.0)
     assert (told["accuracy"], told["held_aside"], told["epochs"]) == (None, 0, 2)
+    card = json.loads((works.root / "model" / "card.json").read_text())
+    assert card["options"]["area"] == 0.05
     assert told["exit_code"] == 0
 
 
@@ -164,7 +169,10 @@ def test_fit_keeps_the_splits_of_the_labels(works: Works, run: Run) -> None:
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        (["labelled/plain0.png,OK", "labelled/plain1.png,良品"], "every label that can be used says that nothing is there"),
+        (
+            ["labelled/plain0.png,OK", "labelled/plain1.png,良品"],
+            "every label that can be used says that nothing is there",
+        ),
         (["labelled/gone.png,disc"], "no label there can be used"),
         (["labelled/red0.png,disc", "labelled/red1.png,disc"], "nothing to tell apart"),
     ],
@@ -327,7 +335,7 @@ def test_the_defaults_are_those_of_the_localiser() -> None:
 def test_a_model_folder_that_is_none(works: Works, run: Run) -> None:
     told = run(*works.predict())
     assert told.code == 2
-    assert "card.json" in told.err
+    assert "model: there is no such folder; expected a folder that localize fit has written" in told.err
 
 
 def test_sweep_writes_table_plot_and_recommendation(

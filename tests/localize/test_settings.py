@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from kiridashi.core.errors import UsageError
-from kiridashi.localize.settings import LEAST_SCORE, MEASURES, PUBLISHED, LocaliseSettings
+from kiridashi.localize.settings import LEAST_SCORE, MEASURES, PUBLISHED, LocaliseSettings, for_inspection
 from kiridashi.models.grid import GridSettings
 
 
@@ -63,3 +63,12 @@ def test_what_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
 def test_a_file_with_other_types_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="setting"):
         LocaliseSettings.from_dict(wrong)
+
+
+def test_where_defects_are_sought_a_small_mask_is_no_reason_to_keep_the_region() -> None:
+    chosen = LocaliseSettings(points_per_side=8, measure="soft-iou")
+    suited = for_inspection(chosen)
+    assert (suited.points_per_side, suited.measure) == (8, "soft-iou")
+    assert suited.least_share == 0
+    assert suited.least < chosen.least
+    assert not suited.map_prompt

@@ -13,7 +13,13 @@ from kiridashi.core.errors import UsageError
 from kiridashi.core.picture import Picture
 from kiridashi.localize.training.augmentation import LEAST_SIDE, View, views_of
 from kiridashi.localize.training.early_stop import Best
-from kiridashi.localize.training.options import TrainingOptions, published_cub, published_ilsvrc
+from kiridashi.localize.training.options import (
+    DEFECT_AREA,
+    TrainingOptions,
+    for_inspection,
+    published_cub,
+    published_ilsvrc,
+)
 from kiridashi.localize.training.schedule import rate
 from kiridashi.localize.training.thresholds import score_threshold
 
@@ -147,3 +153,13 @@ def test_options_come_back_and_the_published_ones_are_as_published() -> None:
         assert (options.network.stem_hidden, options.network.thumbnail_deviation) == (0, 0.02)
         assert options.network.pooling == "mean"
         assert options.network.temperature == 1
+
+
+def test_options_for_inspection_hold_the_map_to_a_small_area() -> None:
+    options = TrainingOptions(seed=3, epochs=9)
+    suited = for_inspection(options)
+    assert (suited.seed, suited.epochs) == (3, 9)
+    assert suited.area == DEFECT_AREA < options.area
+    assert suited.region_weight > options.region_weight
+    assert suited.background_weight < options.background_weight
+    assert for_inspection(options, 0.2).area == 0.2
