@@ -56,6 +56,19 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "scratches").mkdir()
     Image.fromarray(coins).save(tmp_path / "scratches" / "coin.jpg")
     Image.fromarray(mask).save(tmp_path / "scratches" / "coin_mask.png")
+    (tmp_path / "labelled").mkdir()
+    rows = ["picture,label"]
+    for number in range(3):
+        one = coins[20:72, 20 + 55 * number : 72 + 55 * number]
+        Image.fromarray(one).save(tmp_path / "labelled" / f"coin{number}.png")
+        Image.fromarray(np.full_like(one, 60 + 10 * number)).save(tmp_path / "labelled" / f"bare{number}.png")
+        rows += [f"labelled/coin{number}.png,coin", f"labelled/bare{number}.png,OK"]
+    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "frames").mkdir()
+    for number in range(3):
+        moved = np.roll(coins, 4 * number, axis=1)
+        Image.fromarray(moved).save(tmp_path / "frames" / f"{number}.png")
+    Image.fromarray(mask).save(tmp_path / "first.png")
     (tmp_path / "prompts.jsonl").write_text('{"id": "a", "image": "photo.jpg", "box": [10, 20, 200, 180]}\n')
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -73,6 +86,8 @@ def test_the_commands_run(readme: str, desk: Path) -> None:
     assert (desk / "all" / "annotations.json").is_file()
     assert (desk / "measured" / "table.md").is_file()
     assert (desk / "detected" / "annotations.json").is_file()
+    assert (desk / "located" / "report.html").is_file()
+    assert (desk / "tracked" / "masks" / "00002.png").is_file()
 
 
 @pytest.mark.parametrize("readme", READMES)

@@ -74,7 +74,9 @@ def test_another_encoder_or_none_is_refused(
 def test_what_is_no_model_folder_is_told(network: TrainedNetwork, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no card.json here; expected a folder that localize fit"):
         load_network(tmp_path)
-    with pytest.raises(InputError, match=r"gone: there is no such folder; expected a folder that localize fit"):
+    with pytest.raises(
+        InputError, match=r"gone: there is no such folder; expected a folder that localize fit"
+    ):
         load_network(tmp_path / "gone")
     save_model(network, tmp_path)
     (tmp_path / WEIGHTS).unlink()
