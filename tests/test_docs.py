@@ -1,10 +1,12 @@
 """What the README tells a newcomer to type is typed here, in both languages."""
 
+import csv
 import json
 import re
 import shlex
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ NOT_HERE = ("...", "kiridashi demo", "kiridashi doctor")
 
 TUTORIAL = "docs/tutorials/catalogue-to-shop-floor.md"
 GROWING = "docs/tutorials/growing-classes.md"
+OK_NG = "docs/tutorials/ok-ng-to-defects.md"
 
 
 def blocks(readme: str, language: str) -> list[str]:
@@ -57,13 +60,13 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Image.fromarray(coins).save(tmp_path / "scratches" / "coin.jpg")
     Image.fromarray(mask).save(tmp_path / "scratches" / "coin_mask.png")
     (tmp_path / "labelled").mkdir()
-    rows = ["picture,label"]
+    labels = ["picture,label"]
     for number in range(3):
         one = coins[20:72, 20 + 55 * number : 72 + 55 * number]
         Image.fromarray(one).save(tmp_path / "labelled" / f"coin{number}.png")
         Image.fromarray(np.full_like(one, 60 + 10 * number)).save(tmp_path / "labelled" / f"bare{number}.png")
-        rows += [f"labelled/coin{number}.png,coin", f"labelled/bare{number}.png,OK"]
-    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+        labels += [f"labelled/coin{number}.png,coin", f"labelled/bare{number}.png,OK"]
+    (tmp_path / "labels.csv").write_text("\n".join(labels) + "\n")
     (tmp_path / "frames").mkdir()
     for number in range(3):
         moved = np.roll(coins, 4 * number, axis=1)
@@ -130,6 +133,52 @@ def test_the_tutorial_of_growing_classes_runs(
     # Five trays with three washers, two nuts and one rusty washer on each.
     for name, count in {"washer": 15, "nut": 10, "rusty washer": 5}.items():
         assert count - 2 <= found[name] <= count + 4, name
+
+
+def test_the_tutorial_of_ok_and_ng_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KIRIDASHI_CACHE", str(tmp_path / "cache"))
+    (code,) = blocks(OK_NG, "python")
+    drawn: dict[str, Any] = {}
+    exec(compile(code, OK_NG, "exec"), drawn)
+    for line in commands(OK_NG):
+        assert main(shlex.split(line)[1:]) == 0, line
+    truth = {f"{number}.jpg": box for number, box in enumerate(drawn["defects"]) if box}
+    found = boxes_of(tmp_path / "found")
+    # What the page tells: each defect is outlined, and nothing on the plates without one.
+    assert set(found) == set(truth)
+    assert all(box_iou(found[name], box) > 0.5 for name, box in truth.items())
+    with (tmp_path / "found" / "review.csv").open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    doubts = [float(row["doubt"]) for row in rows]
+    assert doubts == sorted(doubts, reverse=True)
+    assert [row["sample"] for row in rows].count("") == len(drawn["defects"]) - len(truth)
+    # With few points the coarse region stays somewhere, and the run says so.
+    assert "of them kept coarse" in capsys.readouterr().out
+    assert named(tmp_path / "detected")["defect"] >= 4
+    assert "points_per_side" in json.loads((tmp_path / "swept" / "recommended.json").read_text())
+
+
+def boxes_of(folder: Path) -> dict[str, tuple[float, float, float, float]]:
+    """The box of each picture's last object, by the file's name."""
+    document = json.loads((folder / "annotations.json").read_text())
+    files = {one["id"]: Path(one["file_name"]).name for one in document["images"]}
+    corners = {}
+    for one in document["annotations"]:
+        x, y, width, height = one["bbox"]
+        corners[files[one["image_id"]]] = (x, y, x + width, y + height)
+    return corners
+
+
+def box_iou(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """Of two boxes x0, y0, x1, y1."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(width, 0) * max(height, 0)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return shared / (sum(areas) - shared)
 
 
 def named(folder: Path) -> Counter[str]:

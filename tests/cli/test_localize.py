@@ -22,6 +22,7 @@ from kiridashi.localize.coarse import Look
 from kiridashi.localize.gtformer.options import GTFormerOptions
 from kiridashi.localize.settings import LocaliseSettings
 from kiridashi.localize.training import loop
+from kiridashi.localize.training.options import DEFECT_AREA, TrainingOptions
 from kiridashi.models.promptable import PromptableModel
 
 Run = Callable[..., SimpleNamespace]
@@ -138,6 +139,36 @@ def test_from_labels_to_masks(works: Works, run: Run) -> None:
     told = run(*works.sweep())
     assert told.code == 0, told.err
     assert "recommended: --points-per-side" in told.out
+
+
+def test_help_names_the_real_defaults(run: Run) -> None:
+    def said(verb: str) -> str:
+        return " ".join(run("localize", verb, "--help").out.split())
+
+    options, settings = TrainingOptions(), LocaliseSettings()
+    assert f"[default: {options.epochs}]" in said("fit")
+    assert f"[default: {options.area}; {DEFECT_AREA} where" in said("fit")
+    assert f"[default: {options.held_aside}]" in said("fit")
+    assert f"[default: {settings.measure}]" in said("predict")
+    assert f"[default: {settings.points_per_side}; 1<=x" in said("predict")
+
+
+def test_fewer_epochs_are_fewer_steps() -> None:
+    def steps(epochs: int | None) -> int:
+        return FitJob(Path("labels.csv"), Path("model"), epochs=epochs)._options().least_steps
+
+    everything = TrainingOptions()
+    assert steps(None) == everything.least_steps
+    assert steps(1) == round(everything.least_steps / everything.epochs)
+    assert steps(2 * everything.epochs) == everything.least_steps
+
+
+def test_fit_says_which_labels_contradict(works: Works, run: Run) -> None:
+    works.write_labels("labelled/red0.png,disc", "labelled/red0.png,OK", "labelled/plain0.png,OK")
+    told = run(*works.fit())
+    assert told.code == 2
+    assert "every label that can be used says that nothing is there (OK)" in told.err
+    assert "red0.png is left out: labelled 'OK' and 'disc', which contradict one another" in told.err
 
 
 def test_fit_tells_a_program(works: Works, run: Run) -> None:

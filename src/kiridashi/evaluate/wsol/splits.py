@@ -131,7 +131,8 @@ def _folds(source: WsolSet, splitting: Splitting, seed: int) -> list[Trial]:
         )
     if len(source.items) < splitting.folds:
         raise UsageError(
-            f"{source.name} has {len(source.items)} pictures, too few for {splitting.folds} folds"
+            f"{source.name} has {len(source.items)} pictures, too few for {splitting.folds} folds; "
+            "ask for fewer, or give more pictures"
         )
     fold_of: dict[str, int] = {}
     # Dealing goes on where the last group ended, so that small groups do not all fill the first folds.
