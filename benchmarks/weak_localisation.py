@@ -7,9 +7,10 @@ cores, and 3 pictures a second or more are predicted at 16 x 16 points with the 
 
 The pictures are those of voc_train, which the model was trained on too: this measures time, and says nothing
 of how well anything is found. Learning is the whole verb, from the label file to the MODEL folder, with an
-empty cache. Prediction is timed from the picture's file to its masks, on pictures that were not learned from;
-each is taken to show its best class, so that every picture has its gallery made. Beside it in the same run,
-picture by picture in turns: the same with all points of the grid decoded (without `skip_covered` and `near`).
+empty cache. Prediction is timed from the pictures' files to their masks, a thread a picture as the verb does,
+on pictures that were not learned from; each is taken to show its best class, so that every picture has its
+gallery made. Beside it in the same run, round by round in turns: the same with all points of the grid decoded
+(without `skip_covered` and `near`).
 Reported are medians over the rounds, ratios all points / ours with the smallest and the largest of a round,
 and the mean IoU of what both give.
 """
@@ -32,6 +33,7 @@ from rich.console import Console
 
 from common.command import draw, finish, make_parser, open_model, positive
 from common.tables import markdown
+from kiridashi.cli.at_once import in_order
 from kiridashi.cli.localize_fit_job import FitJob
 from kiridashi.core.errors import InputError
 from kiridashi.data.atomic import write_text
@@ -42,6 +44,7 @@ from kiridashi.localize.localizer import Localisation, Localizer
 from kiridashi.localize.maps import TrainedLocaliser
 from kiridashi.localize.model_folder import load_network
 from kiridashi.localize.settings import LocaliseSettings
+from kiridashi.models.grid import pictures_at_once
 from kiridashi.models.promptable import PromptableModel
 
 SET = "voc_train"
@@ -97,13 +100,14 @@ def localizers(model: PromptableModel, folder: Path) -> dict[str, Localizer]:
     return {OURS: Localizer(model, network, settings), ALL_POINTS: Localizer(model, network, every)}
 
 
-def predict(localizer: Localizer, path: Path) -> tuple[float, Localisation]:
-    """Seconds from the file to the masks, and these."""
-    model = localizer.model
+def predict(localizer: Localizer, paths: Sequence[Path]) -> tuple[float, list[Localisation]]:
+    """Seconds from the files to the masks, in the way of `localize predict`, and these."""
+    model, threads = localizer.model, pictures_at_once(localizer.model)
     # The features that the other side has computed are out of reach within.
     with model.with_neck(model.net.vision_encoder.neck):
         began = time.perf_counter()
-        found = localizer.predict(read_picture(path))
+        results = in_order(paths, lambda path: localizer.predict(read_picture(path)), threads)
+        found = [result() for _, result in results]
         return time.perf_counter() - began, found
 
 
@@ -116,19 +120,17 @@ def union(found: Localisation) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 
 def one_round(model: PromptableModel, folder: Path, paths: Sequence[Path], number: int) -> Round:
-    """Predict all pictures on both sides in turns; who begins changes from picture to picture."""
+    """Predict all pictures on both sides; who begins changes from round to round."""
     sides = localizers(model, folder)
-    for localizer in sides.values():
+    seconds: dict[str, float] = {}
+    found: dict[str, list[Localisation]] = {}
+    for name in sorted(sides, reverse=bool(number % 2)):
         # Unmeasured, as in a run of many pictures: the first one hashes the model's weights.
-        predict(localizer, paths[-1])
-    seconds, overlaps = dict.fromkeys(sides, 0.0), []
-    # The last picture is still remembered.
-    for place, path in enumerate(paths[:-1]):
-        found = {}
-        for name in sorted(sides, reverse=bool((place + number) % 2)):
-            spent, found[name] = predict(sides[name], path)
-            seconds[name] += spent
-        ours, every = (union(found[name]) for name in (OURS, ALL_POINTS))
+        predict(sides[name], paths[-1:])
+        seconds[name], found[name] = predict(sides[name], paths[:-1])
+    overlaps = []
+    for one, other in zip(found[OURS], found[ALL_POINTS], strict=True):
+        ours, every = union(one), union(other)
         overlaps.append(float((ours & every).sum() / max(int((ours | every).sum()), 1)))
     return Round(seconds, statistics.mean(overlaps))
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 import kiridashi.models.everything  # noqa: F401  # its annotations need the real class
 from kiridashi.core.mask import Mask
@@ -37,6 +38,21 @@ def test_writes_annotations_and_overlays(site: Any, run: Run, random_model: Prom
     expected = segment_everything(random_model, features, loose(points_per_side=6))
     assert masks
     assert masks == [segment.mask for segment in expected]
+
+
+def test_several_pictures_at_once_give_the_same(site: Any, run: Run) -> None:
+    before = torch.get_num_threads()
+    documents = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            out = site.root / f"all{threads}"
+            assert run("everything", str(site.photos), "--out", str(out), "--grid", "6").code == 0
+            documents.append(json.loads((out / "annotations.json").read_text()))
+    finally:
+        torch.set_num_threads(before)
+    assert documents[0]["annotations"]
+    assert documents[0]["annotations"] == documents[1]["annotations"]
 
 
 def test_a_bad_target_is_named(site: Any, run: Run) -> None:

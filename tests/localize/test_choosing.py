@@ -155,6 +155,16 @@ def test_each_region_gets_its_own_mask() -> None:
     assert {choose(region, masks, SETTINGS).box for region in regions} == {here, there}
 
 
+def test_a_mask_elsewhere_is_no_candidate_however_sure_the_decoder_is() -> None:
+    settings = replace(SETTINGS, quality=2.0, least_score=-1.0, least_share=0.0)
+    sure, here = box((70, 62, 99, 79)), box((20, 20, 40, 40))
+    (region,) = seen()
+    choice = choose(region, pool(sure, here, settings=settings), settings)
+    assert [each.mask for each in choice.candidates] == [here]
+    alone = choose(region, pool(sure, settings=settings), settings)
+    assert (alone.source, alone.reason) == ("coarse", "no candidates")
+
+
 def test_the_number_of_candidates_is_bounded() -> None:
     many = [box((20 + step, 20, 60, 60)) for step in range(12)]
     choice = choose(seen()[0], pool(*many), SETTINGS)

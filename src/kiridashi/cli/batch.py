@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
+from kiridashi.cli.at_once import in_order
 from kiridashi.cli.failures import Interrupted, wants_debug
 from kiridashi.cli.progress import Display
 from kiridashi.core.errors import KiridashiError, UsageError
@@ -47,6 +49,7 @@ def run_batch(
     strip: Strip = lambda _picture, _segments: None,
     display: Display | None = None,
     kept: Kept = lambda: None,
+    threads: int = 1,
 ) -> Outcome:
     """Do `work` on every target that has no result yet.
 
@@ -59,6 +62,8 @@ def run_batch(
         strip: from a picture and its result to the way there as one picture, if there is one.
         display: running, for the bar; None: one of its own.
         kept: called after each picture whose result is in the folder.
+        threads: how many pictures are worked on at once; with more than one, `work` is called by several
+            threads. Results are written one by one, in order.
 
     Raises:
         Interrupted: Ctrl-C; what is finished is in the folder.
@@ -73,8 +78,8 @@ def run_batch(
             Display(quiet=quiet) if display is None else nullcontext(display) as shown,
             shown.bar(verb, len(pending)) as step,
         ):
-            for target in pending:
-                _one(folder, target, work, strip, kept)
+            for target, worked in in_order(pending, partial(_try, work), threads):
+                _write(folder, target, worked(), strip, kept)
                 done += 1
                 step()
     except KeyboardInterrupt as error:
@@ -85,28 +90,45 @@ def run_batch(
     return Outcome(records, failed, skipped, time.perf_counter() - started)
 
 
-def _one(
-    folder: RunFolder, target: Target, work: Callable[[Picture], Segments], strip: Strip, kept: Kept
-) -> None:
+@dataclass(frozen=True)
+class _Worked:
+    """What came of one target: a picture with its segments, or why there is none."""
+
+    seconds: float
+    found: tuple[Picture, Segments] | None = None
+    error: Exception | None = None
+
+
+def _try(work: Callable[[Picture], Segments], target: Target) -> _Worked:
     started = time.perf_counter()
     try:
         picture = read_picture(target.path)
         segments = work(picture)
-        seconds = time.perf_counter() - started
-        way = strip(picture, segments)
+    # Whether it stops the run is for the thread to say that writes.
+    except Exception as error:
+        return _Worked(time.perf_counter() - started, error=error)
+    return _Worked(time.perf_counter() - started, (picture, segments))
+
+
+def _write(folder: RunFolder, target: Target, worked: _Worked, strip: Strip, kept: Kept) -> None:
+    try:
+        if worked.error is not None:
+            raise worked.error
+        assert worked.found is not None
+        way = strip(*worked.found)
     except UsageError:
         # The command's fault, so it would be the same for every picture.
         raise
     except KiridashiError as error:
-        folder.fail(target, without_path(str(error), target), time.perf_counter() - started)
+        folder.fail(target, without_path(str(error), target), worked.seconds)
     # A defect that one picture brings out must not cost the results of the others.
     except Exception as error:
         if wants_debug():
             raise
         reason = f"unexpected {type(error).__name__}: {reason_of(error)}"
-        folder.fail(target, one_line(reason), time.perf_counter() - started)
+        folder.fail(target, one_line(reason), worked.seconds)
     else:
-        folder.commit(target, picture, segments, seconds, way)
+        folder.commit(target, *worked.found, worked.seconds, way)
         kept()
 
 

@@ -45,14 +45,19 @@ def run_everything(
     started = time.perf_counter()
     with waiting("loading the model", quiet=quiet):
         from kiridashi.models.everything import everything
-        from kiridashi.models.grid import GridSettings
+        from kiridashi.models.grid import GridSettings, pictures_at_once
         from kiridashi.models.loading import load_model
 
         model = load_model(model_name)
     loading = time.perf_counter() - started
     options = GridSettings(points_per_side=grid)
     outcome = run_batch(
-        folder, targets, lambda picture: everything(model, picture, options), quiet=quiet, verb="everything"
+        folder,
+        targets,
+        lambda picture: everything(model, picture, options),
+        quiet=quiet,
+        verb="everything",
+        threads=pictures_at_once(model),
     )
     names = {"overlays": OVERLAYS, "annotations": ANNOTATIONS, "results": RESULTS}
     files = {kind: out / name for kind, name in names.items()}

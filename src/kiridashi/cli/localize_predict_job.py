@@ -62,6 +62,8 @@ class PredictJob:
         check_choice("language", self.language, LANGUAGES)
         if self.min_score is not None and not 0 <= self.min_score <= 1:
             raise UsageError(f"--min-score is in 0..1, got {self.min_score}")
+        from kiridashi.models.grid import pictures_at_once
+
         settings = self._settings()
         # The masks of an earlier run must not become targets of this one.
         targets = find_targets(self.targets, exclude=[self.out])
@@ -78,6 +80,7 @@ class PredictJob:
                 quiet=self.quiet,
                 verb="localize",
                 display=display,
+                threads=pictures_at_once(opened.sam),
             )
         files = self._review(outcome)
         self._report(folder, outcome, opened, localizer, loading)
@@ -234,7 +237,7 @@ def _look(localizer: "Localizer", folder: "LocalisationFolder", picture: Picture
     # Still in memory: it was made for this very picture.
     wanted = localizer.wanted(found.look)
     masks = localizer.galleries.of(picture, wanted).masks if found.found else ()
-    folder.hold(stages_of(found, masks))
+    folder.hold(picture, stages_of(found, masks))
     return found.segments
 
 

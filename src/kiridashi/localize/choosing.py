@@ -132,7 +132,7 @@ def choose(region: Region, pool: Pool, settings: LocaliseSettings, sharpened: Ma
         own = _rank(drawn, settings)
         candidates.insert(sum(_rank(each, settings) >= own for each in candidates), drawn)
     if not candidates:
-        why = "kept the coarse region: the gallery has no mask to choose from"
+        why = "kept the coarse region: the gallery has no mask that touches it"
         return _keep(region, candidates, "no candidates", why)
     best = candidates[0]
     if best.score < settings.least:
@@ -193,12 +193,13 @@ def _keep(region: Region, candidates: list[Candidate], reason: Reason, why: str)
 
 def _from_gallery(region: Region, pool: Pool, settings: LocaliseSettings) -> list[Candidate]:
     """The best few masks of the gallery and, where it wins clearly, a union of two; best first."""
-    if not pool.masks:
+    near = _in_reach(region, pool, settings)
+    if not near.size:
         return []
     scores = _similarity(region, pool.inside, settings)
-    ranks = scores + settings.quality * pool.predicted_iou
+    ranks = (scores + settings.quality * pool.predicted_iou)[near]
     # Equal ranks keep the gallery's order: the better predicted IoU first.
-    order = np.argsort(-ranks, kind="stable")[: max(REMEMBERED, PAIRED)]
+    order = near[np.argsort(-ranks, kind="stable")[: max(REMEMBERED, PAIRED)]]
     found = [
         Candidate(pool.masks[row], float(scores[row]), "gallery", float(pool.predicted_iou[row]))
         for row in order
@@ -206,6 +207,14 @@ def _from_gallery(region: Region, pool: Pool, settings: LocaliseSettings) -> lis
     best = max(each.score for each in found)
     joined = _union(region, pool, order[:PAIRED], best, settings) if settings.unions else None
     return [joined, *found] if joined else found
+
+
+def _in_reach(region: Region, pool: Pool, settings: LocaliseSettings) -> NDArray[np.intp]:
+    """The rows of the masks that share a cell with the region; of all where it stands for the whole map."""
+    if not settings.by_component or not pool.masks:
+        return np.arange(len(pool.masks))
+    own = reduce_masks([region.mask], settings.side)[0] > 0
+    return np.flatnonzero((pool.inside[:, own] > 0).any(axis=1))
 
 
 def _union(

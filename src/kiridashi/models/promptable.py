@@ -1,5 +1,6 @@
 """The promptable model: encode a picture once, decode any number of prompts on it."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -125,12 +126,15 @@ class PromptableModel:
 
     @torch.inference_mode()
     def encode(self, picture: Picture) -> Features:
-        """Features of a picture; the last few pictures are kept, so asking again costs nothing."""
+        """Features of a picture; the last few pictures are kept, so asking again costs nothing.
+
+        Several threads may encode at once.
+        """
         key = picture.digest
-        if key in self._encoded:
-            self._encoded.move_to_end(key)
-            return self._encoded[key]
-        features = self.encode_input(to_input(picture, self.card), picture.size)
+        # Taken out and put back in one step each: several threads may encode pictures of their own.
+        features = self._encoded.pop(key, None)
+        if features is None:
+            features = self.encode_input(to_input(picture, self.card), picture.size)
         self._encoded[key] = features
         while len(self._encoded) > KEPT_PICTURES:
             self._encoded.popitem(last=False)
@@ -153,7 +157,14 @@ class PromptableModel:
         """Features of a (1, 3, S, S) input made by `to_input`; gradients flow if they are on."""
         encoder = self.net.vision_encoder
         trunk_maps: list[Tensor] = []
-        hook = encoder.backbone.register_forward_hook(lambda _m, _i, out: trunk_maps.extend(_trunk_maps(out)))
+        # Another thread may be encoding through the same net.
+        own = threading.get_ident()
+
+        def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            if threading.get_ident() == own:
+                trunk_maps.extend(_trunk_maps(output))
+
+        hook = encoder.backbone.register_forward_hook(keep)
         try:
             output = encoder(pixels)
         finally:

@@ -56,8 +56,9 @@ def begin(tmp_path: Path) -> Begin:
 
 
 def commit(folder: LocalisationFolder, target: Target, found: bool) -> None:
-    folder.hold(stages(found))
-    folder.commit(target, read_picture(target.path), segments(found), 0.1)
+    picture = read_picture(target.path)
+    folder.hold(picture, stages(found))
+    folder.commit(target, picture, segments(found), 0.1)
 
 
 def test_writes_map_stages_and_outcome(begin: Begin, targets: list[Target]) -> None:

@@ -1,7 +1,6 @@
 """All masks of a picture from a grid of points, with what the decoder knows of each."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -19,6 +18,7 @@ from kiridashi.models.grid.points import coarse_to_fine, grid_points
 from kiridashi.models.grid.selection import Candidate, StableMask, choose
 from kiridashi.models.grid.settings import GridSettings
 from kiridashi.models.grid.shared_picture import SharedPicture
+from kiridashi.models.grid.threads import threads_for
 from kiridashi.models.grid.zoom import Patch, Zoom
 from kiridashi.models.promptable import Features, PromptableModel
 from kiridashi.models.thresholds import GridThresholds
@@ -27,9 +27,6 @@ LABEL = "object"
 # What a batch keeps of its pictures' attention weights, in numbers: about 32 MiB.
 BATCH_NUMBERS = 1 << 23
 LARGEST_BATCH = 64
-# Below this many picture tokens an operation is too small to share between threads: waking the second
-# one costs more than it saves (2.5 times slower with two than with one at 1,024 tokens).
-TOKENS_TO_SHARE = 2048
 # Skipping can only begin when a batch is done, so it wants small ones.
 SKIPPING_BATCH = 16
 
@@ -126,7 +123,7 @@ def gallery(
     )
     candidates: list[Candidate] = []
     decoded = 0
-    with _threads_for(picture):
+    with threads_for(picture.grid[0] * picture.grid[1]):
         for batch, covered in _visit(points, settings, picture, wanted):
             new = _decode(decoder, picture, clicks, batch, features.size, settings, limits)
             candidates += new
@@ -136,18 +133,6 @@ def gallery(
     return _gather(
         choose(candidates, settings.box_iou), points, features.size, decoded, clicks.sparse.shape[-1]
     )
-
-
-@contextmanager
-def _threads_for(picture: SharedPicture) -> Iterator[None]:
-    """One thread while the picture is small; as many as before afterwards."""
-    before = torch.get_num_threads()
-    tokens = picture.grid[0] * picture.grid[1]
-    torch.set_num_threads(1 if tokens < TOKENS_TO_SHARE else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _visit(

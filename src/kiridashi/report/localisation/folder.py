@@ -29,7 +29,8 @@ class LocalisationFolder(RunFolder):
     """
 
     numbers: Mapping[str, int]
-    _held: Stages | None = None
+    _held: dict[int, Stages]
+    _writing: Stages | None = None
 
     @classmethod
     def begin(
@@ -62,12 +63,13 @@ class LocalisationFolder(RunFolder):
             drawing=partial(draw_named, numbers=numbers),
         )
         assert isinstance(folder, cls)
-        folder.numbers = numbers
+        folder.numbers, folder._held = numbers, {}
         return folder
 
-    def hold(self, stages: Stages) -> None:
-        """Keep the stages of the picture that is committed next."""
-        self._held = stages
+    def hold(self, picture: Picture, stages: Stages) -> None:
+        """Keep the stages of a picture until it is committed."""
+        # By the object: two files may hold the same picture.
+        self._held[id(picture)] = stages
 
     def commit(
         self,
@@ -77,12 +79,12 @@ class LocalisationFolder(RunFolder):
         seconds: float,
         strip: Picture | None = None,
     ) -> Record:
-        """Write the files of one picture, and last its line; its stages are those of the last `hold`.
+        """Write the files of one picture, and last its line; its stages are those that are held.
 
         Raises:
             UsageError: no stages are held, or a file cannot be written.
         """
-        stages = self._held
+        stages = self._writing = self._held.pop(id(picture), None)
         if stages is None:
             raise UsageError("a localisation is written with its stages; hold them first")
         _write_grey(self.map_path(target.stem), map_pixels(stages.map, picture.size))
@@ -91,7 +93,7 @@ class LocalisationFolder(RunFolder):
         try:
             return super().commit(target, picture, segments, seconds, strip)
         finally:
-            self._held = None
+            self._writing = None
 
     def map_path(self, stem: str) -> Path:
         """The coarse map of a stem."""
@@ -102,8 +104,8 @@ class LocalisationFolder(RunFolder):
         return self.path / STAGES / f"{stem}.jpg"
 
     def _append(self, record: Record) -> Record:
-        if record.error is None and self._held is not None:
-            record = replace(record, details=self._held.outcome.to_json())
+        if record.error is None and self._writing is not None:
+            record = replace(record, details=self._writing.outcome.to_json())
         return super()._append(record)
 
     def _is_done(self, record: Record, target: Target) -> bool:
