@@ -33,10 +33,10 @@ from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
 from kiridashi.evaluate.baselines.trackers import FlowWarp, Tracker, keep_still
-from kiridashi.evaluate.boundary import boundary_f
 from kiridashi.evaluate.clips import Clip, find_clips
 from kiridashi.evaluate.intervals import Interval, bootstrap_mean, paired_difference
 from kiridashi.evaluate.metrics import iou
+from kiridashi.evaluate.metrics.boundary import boundary_f
 from kiridashi.models.promptable import PromptableModel
 
 # Of the object in the session.

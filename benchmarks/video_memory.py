@@ -1,12 +1,12 @@
-"""Memory of a long video: ours at frame 100 and at the last frame, beside the stock session's growth.
+"""Memory and time of a long video: ours at frame 100 and at the last, beside the stock session's growth.
 
-    python benchmarks/video_memory.py --frames 2000
+    python benchmarks/video_memory.py --frames 5000
 
 Each side follows one object through a synthetic clip whose frames are made as they are needed and never
 kept, in the same process: first our session, then transformers' `Sam2VideoInferenceSession`, streaming.
-Resident memory is the operating system's figure. What the memory holds does not depend on the weights, so
-untrained ones serve. `--side` takes the compact architecture at another input size, with random weights,
-for a quick look. The last line is JSON.
+Resident memory is the operating system's figure, time per frame the median of the 50 frames before. What
+the memory holds does not depend on the weights, so untrained ones serve. `--side` takes the compact
+architecture at another input size, with random weights, for a quick look. The last line is JSON.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import gc
 import json
 import os
 import platform
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,14 +28,13 @@ import numpy as np
 import psutil
 import torch
 from transformers import Sam2VideoModel
-from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
+from common.stock_session import StockSession
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.models.catalogue import find_card
 from kiridashi.models.compact.architecture import compact_config
 from kiridashi.models.loading import load_model
-from kiridashi.models.preprocess import to_input
 from kiridashi.models.promptable import PromptableModel
 from kiridashi.models.video import VideoSession
 
@@ -42,6 +42,8 @@ SIZE = (360, 640)
 # Both are after the memory is full (16 frames) and the allocator has met every shape.
 FIRST_MARK = 100
 STOCK_FIRST_MARK = 20
+# Frames before a mark over which time is measured.
+WINDOW = 50
 MEBIBYTE = 2**20
 
 
@@ -66,46 +68,51 @@ def run_ours(model: PromptableModel, count: int) -> dict[str, Any]:
         session.step(picture, {1: mask} if session.frame == 0 else None)
 
     resident, seconds = _watch(step, count, (FIRST_MARK, count))
+    first, last = _paces(seconds, FIRST_MARK), _paces(seconds, count)
     return {
         "resident_at_first_mark": resident[FIRST_MARK],
         "resident_at_end": resident[count],
         "ratio": resident[count] / resident[FIRST_MARK],
         "session_bytes": session.memory_bytes,
-        "frame_s": seconds / count,
+        "frame_s": statistics.mean(seconds),
+        "frame_s_at_first_mark": first,
+        "frame_s_at_end": last,
+        "pace_ratio": last / first,
     }
 
 
 def run_stock(model: PromptableModel, count: int) -> dict[str, Any]:
     """Growth a frame of the library's streaming session."""
-    session = Sam2VideoInferenceSession(video_height=SIZE[0], video_width=SIZE[1], dtype=torch.float32)
+    session, begun = StockSession(model, SIZE), False
 
     def step(picture: Picture, mask: Mask) -> None:
-        if session.processed_frames is None:
-            inside = torch.from_numpy(mask.to_array()).float()[None, None]
-            square = torch.nn.functional.interpolate(inside, size=(model.card.image_size,) * 2)
-            session.add_mask_inputs(session.obj_id_to_idx(1), 0, square)
-            session.obj_with_new_inputs = [1]
-        model.net(inference_session=session, frame=to_input(picture, model.card))
+        nonlocal begun
+        session.step(picture, None if begun else mask)
+        begun = True
 
     resident, seconds = _watch(step, count, (STOCK_FIRST_MARK, count))
     growth = (resident[count] - resident[STOCK_FIRST_MARK]) / (count - STOCK_FIRST_MARK)
-    return {"bytes_per_frame": growth, "frames": count, "frame_s": seconds / count}
+    return {"bytes_per_frame": growth, "frames": count, "frame_s": statistics.mean(seconds)}
 
 
 def _watch(
     step: Callable[[Picture, Mask], None], count: int, marks: Sequence[int]
-) -> tuple[dict[int, int], float]:
-    """Resident bytes after some numbers of frames, and the seconds spent in `step`."""
+) -> tuple[dict[int, int], list[float]]:
+    """Resident bytes after some numbers of frames, and the seconds that each `step` took."""
     resident: dict[int, int] = {}
-    spent = 0.0
+    spent: list[float] = []
     for done, (picture, mask) in enumerate(frames(count), start=1):
         start = time.perf_counter()
         step(picture, mask)
-        spent += time.perf_counter() - start
+        spent.append(time.perf_counter() - start)
         if done in marks:
             gc.collect()
             resident[done] = psutil.Process().memory_info().rss
     return resident, spent
+
+
+def _paces(seconds: Sequence[float], mark: int) -> float:
+    return statistics.median(seconds[max(mark - WINDOW, 1) : mark])
 
 
 def _model(name: str, side: int | None) -> PromptableModel:
@@ -122,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--model", default="compact", help="a catalogue name or a local folder")
     parser.add_argument("--side", type=int, help="compact at this input size, with random weights")
-    parser.add_argument("--frames", type=int, default=2000, help=f"more than {FIRST_MARK}")
+    parser.add_argument("--frames", type=int, default=5000, help=f"more than {FIRST_MARK}")
     parser.add_argument(
         "--stock-frames", type=int, default=100, help=f"more than {STOCK_FIRST_MARK}; 0: none"
     )
@@ -143,7 +150,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"ours: {ours['resident_at_first_mark'] / MEBIBYTE:.1f} MiB resident at frame {FIRST_MARK}, "
         f"{ours['resident_at_end'] / MEBIBYTE:.1f} MiB at frame {given.frames}: ratio {ours['ratio']:.3f}; "
-        f"the session holds {ours['session_bytes'] / MEBIBYTE:.2f} MiB; {ours['frame_s']:.3f} s a frame"
+        f"the session holds {ours['session_bytes'] / MEBIBYTE:.2f} MiB\n"
+        f"time per frame: {ours['frame_s_at_first_mark']:.3f} s at frame {FIRST_MARK}, "
+        f"{ours['frame_s_at_end']:.3f} s at frame {given.frames}: ratio {ours['pace_ratio']:.3f}; "
+        f"{ours['frame_s']:.3f} s in the mean"
     )
     if given.stock_frames:
         stock = record["stock"] = run_stock(model, given.stock_frames)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray  # noqa: E402
 from kiridashi.core.mask import Mask  # noqa: E402
 from kiridashi.core.picture import Picture  # noqa: E402
 
-pytest_plugins = ["plugins.tiny_models"]
+pytest_plugins = ["plugins.tiny_models", "plugins.disc_sites"]
 
 # No time limits: other work on the machine must not fail a test.
 settings.register_profile(

@@ -18,13 +18,21 @@ from kiridashi.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.ja.md")
-# These need a network, or files that no newcomer has yet.
-NOT_HERE = ("...", "kiridashi demo", "kiridashi doctor")
+# These need a network or files that no newcomer has yet, or are long and run by a test of their own tutorial.
+NOT_HERE = (
+    "...",
+    "kiridashi demo",
+    "kiridashi doctor",
+    "kiridashi poc site.yaml",
+    "kiridashi adapt mine/",
+    "kiridashi diagnose frames/",
+)
 
 
 TUTORIAL = "docs/tutorials/catalogue-to-shop-floor.md"
 GROWING = "docs/tutorials/growing-classes.md"
 OK_NG = "docs/tutorials/ok-ng-to-defects.md"
+FOLLOWING = "docs/tutorials/following-a-thing.md"
 
 
 def blocks(readme: str, language: str) -> list[str]:
@@ -72,6 +80,17 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         moved = np.roll(coins, 4 * number, axis=1)
         Image.fromarray(moved).save(tmp_path / "frames" / f"{number}.png")
     Image.fromarray(mask).save(tmp_path / "first.png")
+    (tmp_path / "export.json").write_text(
+        json.dumps(
+            {
+                "images": [{"id": 1, "file_name": "photo.jpg", "width": width, "height": height}],
+                "categories": [{"id": 1, "name": "coin"}],
+                "annotations": [
+                    {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[9, 9, 60, 9, 60, 60, 9, 60]]}
+                ],
+            }
+        )
+    )
     (tmp_path / "prompts.jsonl").write_text('{"id": "a", "image": "photo.jpg", "box": [10, 20, 200, 180]}\n')
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -87,7 +106,9 @@ def test_the_commands_run(readme: str, desk: Path) -> None:
     assert (desk / "mask.png").is_file()
     assert (desk / "cuts" / "masks" / "a.png").is_file()
     assert (desk / "all" / "annotations.json").is_file()
-    assert (desk / "measured" / "table.md").is_file()
+    assert (desk / "compared" / "table.md").is_file()
+    assert (desk / "set" / "data.yaml").is_file()
+    assert (desk / "checked" / "report.html").is_file()
     assert (desk / "detected" / "annotations.json").is_file()
     assert (desk / "located" / "report.html").is_file()
     assert (desk / "tracked" / "masks" / "00002.png").is_file()
@@ -159,6 +180,34 @@ def test_the_tutorial_of_ok_and_ng_runs(
     assert "of them kept coarse" in capsys.readouterr().out
     assert named(tmp_path / "detected")["defect"] >= 4
     assert "points_per_side" in json.loads((tmp_path / "swept" / "recommended.json").read_text())
+
+
+def test_the_tutorial_of_following_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks(FOLLOWING, "python")
+    exec(compile(code, FOLLOWING, "exec"), {})
+    for line in commands(FOLLOWING):
+        assert main(shlex.split(line)[1:]) == 0, line
+    # What the page tells: lost behind the pillar and at the cut, found before, between and after.
+    states = {int(row["frame"]): row["state"] for row in tracks(tmp_path / "tracked")}
+    assert {states[frame] for frame in (*range(12), 23, *range(28, 34))} == {"found"}
+    assert {states[frame] for frame in (16, 17, 24, 25, 26)} == {"lost"}
+    where = [row for row in tracks(tmp_path / "tracked") if row["frame"] == "31"]
+    assert float(where[0]["x0"]) > 340
+    assert 400 < float(where[0]["x1"]) < 460
+    # The click adds the load, which the box had left out.
+    tops = [float(row["y0"]) for row in tracks(tmp_path / "corrected")]
+    assert min(tops[:2]) > 155
+    assert max(tops[2:]) < 150
+    frames = [int(row["frame"]) for row in tracks(tmp_path / "both") if row["object"] == "2"]
+    assert frames == list(range(10, 24))
+    assert {row["state"] for row in tracks(tmp_path / "again")} == {"found"}
+
+
+def tracks(folder: Path) -> list[dict[str, str]]:
+    """The lines of a run of `track`."""
+    with (folder / "tracks.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def boxes_of(folder: Path) -> dict[str, tuple[float, float, float, float]]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from kiridashi.cli.evaluate_vos_methods import _painted
 from kiridashi.core.mask import Mask
-from kiridashi.evaluate.vos.scoring import score_frame
+from kiridashi.evaluate.metrics.j_and_f import score_frame
 from kiridashi.evaluate.vos.sets import Labels
 from kiridashi.models.promptable import PromptableModel
 from kiridashi.video.tracker import State, Tracked, TrackedFrame

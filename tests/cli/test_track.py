@@ -1,4 +1,6 @@
 import json
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.video.discs import SIZE, disc_at, frame_at
+from tests.video.streams import mpegts, server
 
 from kiridashi.core.picture import Picture
 from kiridashi.core.segments import Segment, Segments
@@ -205,3 +208,146 @@ def test_a_mask_of_another_size(root: Path, run: Run) -> None:
     assert told.code == 2
     assert f"the mask is 10 x 10 pixels, the frames {SIZE[1]} x {SIZE[0]}" in told.err
     assert not (root / "out").exists()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All results but the checkpoints."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "checkpoint.safetensors"
+    }
+
+
+def test_several_clips_go_on_where_ctrl_c_came(root: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kiridashi.video.tracker import Tracker
+
+    command = words(root, "--mask", "ROOT/mask.png", clips="a b")
+    whole = words(root, "--mask", "ROOT/mask.png", clips="a b", out="whole")
+    assert run(*whole).code == 0
+    step, steps = Tracker.step, iter(range(100))
+
+    def stop(self: Tracker, *given: Any) -> Any:
+        if next(steps) == 6:
+            raise KeyboardInterrupt
+        return step(self, *given)
+
+    monkeypatch.setattr(Tracker, "step", stop)
+    told = run(*command)
+    assert (told.code, "2 of 4 are done" in told.err) == (130, True)
+    monkeypatch.setattr(Tracker, "step", step)
+    assert run(*command, "--resume").code == 0
+    assert contents(root / "out") == contents(root / "whole")
+
+
+def test_a_film_and_a_limit(root: Path, run: Run) -> None:
+    pytest.importorskip("av")
+    from kiridashi.video.clip import open_clip
+
+    told = run(*words(root, "--mask", "ROOT/mask.png", "--film", "--frames", "3"))
+    assert told.code == 0, told.err
+    out = root / "out"
+    assert len(table(out)) == len(list((out / "overlays").iterdir())) == 3
+    frames = list(open_clip(out / "overlays.webm").frames())
+    assert [frame.picture is not None for frame in frames] == [True] * 3
+    more = run(*words(root, "--mask", "ROOT/mask.png", "--film", "--frames", "4", "--resume"))
+    assert (more.code, "frames" in more.err) == (2, True)
+
+
+def test_a_film_is_refused_before_the_work_where_it_cannot_be_made(
+    root: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    told = run(*words(root, "--mask", "ROOT/mask.png", "--film"))
+    assert (told.code, "pip install 'kiridashi[video]'" in told.err) == (2, True)
+    assert not (root / "out").exists()
+
+
+def camera(address: str, root: Path, *more: str) -> list[str]:
+    mask = str(root / "mask.png")
+    return ["track", address, "--mask", mask, "--out", str(root / "out"), "--threshold", "0", *more]
+
+
+def test_a_camera_that_stops_keeps_what_was_seen_and_goes_on(root: Path, run: Run) -> None:
+    content = mpegts(root / "stream.ts", [frame_at(index).pixels for index in range(20)])
+    with server(content) as address:
+        told = run(*camera(address, root, "--gate-off", "--json"))
+    assert told.code == 3
+    assert "the stream ended, after" in told.err
+    clip = json.loads(told.out)["clips"][0]
+    seen = clip["frames"]
+    assert (clip["ending"], clip["error"]) == ("the stream ended", None)
+    out = root / "out"
+    assert len(table(out)) == len(list((out / "masks").iterdir())) == seen > 1
+    assert all(float(row[-1]) > 1e9 for row in table(out))
+    assert (out / "strip.jpg").is_file()
+    before = (out / "tracks.csv").read_text()
+    # The same camera, on the same port, after a while.
+    port = int(address.rpartition(":")[2])
+    with server(content, port=port) as again:
+        more = run(*camera(again, root, "--gate-off", "--resume"))
+    assert more.code == 3
+    after = (out / "tracks.csv").read_text()
+    assert after.startswith(before)
+    assert [int(row[0]) for row in table(out)] == list(range(len(table(out))))
+    assert len(table(out)) > seen
+
+
+def test_a_camera_is_followed_for_so_many_frames(root: Path, run: Run) -> None:
+    content = mpegts(root / "stream.ts", [frame_at(index).pixels for index in range(20)])
+    with server(content, endless=True) as address:
+        told = run(*camera(address, root, "--gate-off", "--frames", "2"))
+    assert told.code == 0, told.err
+    assert len(table(root / "out")) == 2
+
+
+def test_ctrl_c_is_the_usual_end_of_a_camera(root: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kiridashi.video.tracker import Tracker
+
+    step = Tracker.step
+
+    def press(self: Tracker, *given: Any) -> Any:
+        if self.index == 1:
+            signal.raise_signal(signal.SIGINT)
+        return step(self, *given)
+
+    monkeypatch.setattr(Tracker, "step", press)
+    before = signal.getsignal(signal.SIGINT)
+    content = mpegts(root / "stream.ts", [frame_at(index).pixels for index in range(20)])
+    with server(content, endless=True) as address:
+        told = run(*camera(address, root, "--gate-off"))
+    assert told.code == 130
+    assert "2 of 2 are done" in told.err
+    assert len(table(root / "out")) == 2
+    assert (root / "out" / "strip.jpg").is_file()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_camera_that_is_not_there(root: Path, run: Run) -> None:
+    pytest.importorskip("av")
+    with server(b"") as address:
+        pass
+    told = run(*camera(address.replace("tcp://", "tcp://user:secret@"), root))
+    assert (told.code, "is it on" in told.err, "secret" in told.err) == (2, True, False)
+    assert not (root / "out").exists()
+
+
+def test_a_video_that_is_cut_off_keeps_what_there_is(root: Path, run: Run) -> None:
+    av = pytest.importorskip("av")
+    path = root / "film.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.height, stream.width = SIZE
+        stream.pix_fmt = "yuv420p"
+        for index in range(40):
+            picture = av.VideoFrame.from_ndarray(frame_at(index).pixels, format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    told = run(*words(root, "--mask", "ROOT/mask.png", clips="film.mkv"))
+    assert told.code == 3
+    assert "cut off or damaged, after" in told.err
+    rows = table(root / "out")
+    assert 1 < len(rows) < 40
+    # The time in the film stands behind each line.
+    assert [row[-1] for row in rows[:2]] == ["0.000", "0.100"]

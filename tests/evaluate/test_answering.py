@@ -5,7 +5,7 @@ import pytest
 
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
-from kiridashi.core.reference import Reference
+from kiridashi.core.reference import Negative, Reference
 from kiridashi.core.segments import Segment, Segments, Verdict
 from kiridashi.evaluate.answering import answer
 
@@ -17,7 +17,7 @@ class Fixed:
     def __init__(self, verdict: Verdict | None, *masks: Mask) -> None:
         self.result = Segments(PICTURE.size, tuple(Segment(mask, 1.0, "") for mask in masks), verdict)
 
-    def fit(self, references: Sequence[Reference]) -> None:
+    def fit(self, references: Sequence[Reference], negatives: Sequence[Negative] = ()) -> None:
         self.fitted = len(references)
 
     def predict(self, picture: Picture) -> Segments:

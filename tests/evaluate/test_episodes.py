@@ -9,6 +9,7 @@ from PIL import Image
 
 from kiridashi.core.errors import InputError, KiridashiError, SizeMismatchError, UsageError
 from kiridashi.evaluate.episodes import FewShotSet, sample_episodes
+from kiridashi.evaluate.pictures import together
 
 
 def write(
@@ -125,7 +126,7 @@ def test_a_set_needs_its_folders(tmp_path: Path) -> None:
 
 
 def test_a_set_needs_two_pictures_of_a_class(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="two or more"):
+    with pytest.raises(InputError, match="2 or more"):
         FewShotSet(write(tmp_path, {"a": [1], "b": []}))
 
 
@@ -145,3 +146,16 @@ def test_a_damaged_meta_file_is_one_clear_error(tmp_path: Path, text: str) -> No
     (folder / "meta.json").write_text(text)
     with pytest.raises(KiridashiError, match=r"meta\.json"):
         FewShotSet(folder)
+
+
+def test_a_rare_class_counts_where_one_picture_is_enough(tmp_path: Path) -> None:
+    meta = {"classes": {"1": "dent", "2": "crack"}}
+    folder = write(tmp_path / "set", {"a": [1], "b": [1], "c": [2], "d": []}, meta)
+    assert set(FewShotSet(folder).classes) == {"dent"}
+    every = FewShotSet(folder, least=1)
+    assert every.classes == {"dent": ("a", "b"), "crack": ("c",)}
+    assert together(every).without("any") == ("d",)
+    before = every.fingerprint
+    assert before == FewShotSet(folder).fingerprint
+    (folder / "masks" / "d.png").write_bytes((folder / "masks" / "a.png").read_bytes() + b" ")
+    assert before != FewShotSet(folder).fingerprint

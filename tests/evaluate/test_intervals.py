@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from kiridashi.core.errors import UsageError
-from kiridashi.evaluate.intervals import bootstrap_mean, grouped_mean, paired_difference
+from kiridashi.evaluate.intervals import (
+    FEW,
+    LEAST,
+    Interval,
+    Standing,
+    bootstrap_mean,
+    compare,
+    grouped_mean,
+    paired_difference,
+)
 
 SAMPLE = np.random.default_rng(3).normal(0.5, 0.2, 400)
 
@@ -97,3 +106,32 @@ def test_every_value_needs_its_group() -> None:
         grouped_mean([0.5, 0.6], ["a"])
     with pytest.raises(UsageError, match="resamples"):
         grouped_mean([0.5], ["a"], resamples=0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "higher_is_better", "standing"),
+    [
+        (0.01, 0.2, True, Standing.AHEAD),
+        (-0.2, -0.01, True, Standing.BEHIND),
+        (-0.1, 0.2, True, Standing.OPEN),
+        (0.0, 0.2, True, Standing.OPEN),
+        (0.01, 0.2, False, Standing.BEHIND),
+        (-0.2, -0.01, False, Standing.AHEAD),
+    ],
+)
+def test_one_is_ahead_only_with_the_whole_interval(
+    low: float, high: float, higher_is_better: bool, standing: Standing
+) -> None:
+    found = compare(Interval((low + high) / 2, low, high, 50), higher_is_better=higher_is_better)
+    assert found.standing is standing
+    assert not found.few
+
+
+def test_a_handful_of_units_is_said_to_be_few() -> None:
+    assert compare(Interval(0.1, 0.05, 0.2, FEW - 1)).few
+    assert not compare(Interval(0.1, 0.05, 0.2, FEW)).few
+
+
+def test_of_a_few_units_nothing_is_claimed() -> None:
+    assert compare(Interval(0.3, 0.2, 0.4, LEAST - 1)).standing is Standing.OPEN
+    assert compare(Interval(0.3, 0.2, 0.4, LEAST)).standing is Standing.AHEAD

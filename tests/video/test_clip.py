@@ -9,6 +9,7 @@ from PIL import Image
 
 from kiridashi.core.errors import InputError, KiridashiError, UsageError
 from kiridashi.video.clip import open_clip
+from kiridashi.video.video_file import VideoFile
 
 WriteClip = Callable[..., Path]
 
@@ -105,6 +106,20 @@ def test_a_video_cut_short_gives_what_is_there(tmp_path: Path) -> None:
     frames = list(open_clip(path).frames())
     assert 0 < len(frames) < 20
     assert frames[0].picture is not None
+
+
+def test_whether_a_video_is_whole_is_told_at_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    write_video(path, 20)
+    whole = VideoFile(path)
+    assert len(list(whole.frames())) == 20
+    assert whole.ending == ""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    torn = VideoFile(path)
+    next(torn.frames())
+    assert torn.ending == ""
+    assert len(list(torn.frames())) < 18
+    assert "frames and is cut off or damaged" in torn.ending
 
 
 @pytest.mark.parametrize("content", [b"plain text", b"ffconcat version 1.0\nfile other.mp4\n", b"#EXTM3U\n"])

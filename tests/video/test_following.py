@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.video.discs import disc_at
+from tests.video.discs import disc_at, frame_at
+from tests.video.streams import mpegts, server
 
 from kiridashi.core.errors import InputError
 from kiridashi.core.mask import Mask
 from kiridashi.models.promptable import PromptableModel
+from kiridashi.video.camera import Camera
 from kiridashi.video.clip import Frame, FrameFolder
 from kiridashi.video.following import SEARCHED_FRAMES, follow
 from kiridashi.video.gate import GateOptions
@@ -125,3 +127,22 @@ def test_a_finder_that_finds_nothing_gives_up(
     with pytest.raises(InputError, match="in none of the first"):
         run(FrameFolder(write_clip(SEARCHED_FRAMES + 3, "long")), tmp_path / "long", model, Plan(finder=find))
     assert len(asked) == SEARCHED_FRAMES
+
+
+def test_before_a_camera_a_finder_waits(
+    tmp_path: Path, model: PromptableModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kiridashi.video.following.SEARCHED_FRAMES", 1)
+    asked: list[str] = []
+
+    def find(picture: Any) -> dict[int, Mask]:
+        asked.append(picture.name)
+        return {1: disc_at(2)} if len(asked) == 3 else {}
+
+    folder = TrackFolder.open(tmp_path / "out", {})
+    with server(mpegts(tmp_path / "stream.ts", [frame_at(2).pixels] * 20), endless=True) as address:
+        source = Camera(address, patience=5)
+        follow(source, Plan(finder=find), Tracker(model, OPTIONS, model), folder, most_frames=4)
+    assert len(asked) == 3
+    assert folder.progress.found == {"1": 2}
+    assert folder.progress.done

@@ -203,3 +203,36 @@ def test_wrong_use(matching: PromptableModel) -> None:
         TrackerOptions(threshold=1.5)
     with pytest.raises(InputError, match="saved tracker"):
         Tracker.from_state(matching, {"index": torch.tensor([-1])}, eye=matching)
+
+
+def test_a_click_corrects_and_does_not_start_anew(compact: PromptableModel) -> None:
+    def pair(shift: int) -> tuple[Picture, Mask]:
+        """Two balls that are one object."""
+        (picture, one), (other, two) = scene(40 + shift), scene(112 + shift)
+        both = one.to_array() | two.to_array()
+        return Picture(np.where(two.to_array()[..., None], other.pixels, picture.pixels)), Mask.from_array(
+            both
+        )
+
+    tracker = Tracker(compact)
+    picture, mask = pair(0)
+    tracker.step(picture, {1: mask})
+    later, truth = pair(4)
+    found = tracker.step(later, {1: Prompt(points=((44.0, 60.0, 1),))})[1]
+    assert found.state is State.FOUND
+    # The click is on one of them; by itself it says that the other is none.
+    assert found.mask.box[2] > 130
+    assert found.mask.iou(truth) > 0.55
+
+
+def test_what_is_left_of_a_covered_object_is_found(compact: PromptableModel) -> None:
+    """A board slides over it until a third is left, over all of it, and away."""
+    tracker = Tracker(compact)
+    picture, mask = scene(80)
+    tracker.step(picture, {1: mask})
+    states = []
+    for edge in (80, 89, 110, 89, 0):
+        pixels = picture.pixels.copy()
+        pixels[20:110, 50:edge] = (150, 150, 155)
+        states.append(tracker.step(Picture(pixels, f"board to {edge}"))[1].state)
+    assert states == [State.FOUND, State.FOUND, State.LOST, State.FOUND, State.FOUND]

@@ -93,7 +93,7 @@ class Embedder:
         """What a registry calls the model that looks; a folder by its whole path, to be found later."""
         card = self.eye.card
         folder = Path(card.place)
-        return str(folder.absolute()) if card.kind == "folder" and folder.is_dir() else card.name
+        return str(folder.absolute()) if card.kind == "folder" and folder.is_dir() else card.base_name
 
     @property
     def head_file(self) -> Path | None:

@@ -9,8 +9,10 @@ import typer
 
 from kiridashi import __version__
 from kiridashi.cli import (
+    adapt,
     classes,
     cut,
+    data,
     demo,
     detect,
     diagnose,
@@ -19,6 +21,7 @@ from kiridashi.cli import (
     everything,
     localize,
     models,
+    poc,
     segment,
     track,
 )
@@ -67,8 +70,11 @@ detect.register(app)
 classes.register(app)
 localize.register(app)
 track.register(app)
+adapt.register(app)
 evaluate.register(app)
+data.register(app)
 diagnose.register(app)
+poc.register(app)
 models.register(app)
 doctor.register(app)
 demo.register(app)

@@ -129,6 +129,7 @@ def add(
             show_default=False,
         ),
     ] = None,
+    adapt: options.Adapt = None,
     head: options.Head = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
@@ -153,7 +154,7 @@ def add(
         fail_on_drop=fail_on_drop,
         author=author,
         reason=reason,
-        model=model,
+        model=options.with_delta(model, adapt),
         head=head,
         quiet=quiet or as_json,
     )
@@ -233,6 +234,7 @@ def rollback(
 def rebuild(
     store: options.Store,
     model: options.RegistryModel = None,
+    adapt: options.Adapt = None,
     head: Annotated[
         Path | None,
         typer.Option(
@@ -254,7 +256,8 @@ def rebuild(
     """
     from kiridashi.cli.classes_change_job import RebuildJob
 
-    job = RebuildJob(store, model, head, fail_on_drop, author, reason, quiet or as_json)
+    name = options.with_delta(model, adapt)
+    job = RebuildJob(store, name, head, fail_on_drop, author, reason, quiet or as_json)
     raise typer.Exit(job.run().tell(quiet=quiet, as_json=as_json))
 
 
@@ -270,6 +273,7 @@ def check(
     ],
     store: options.Store,
     model: options.RegistryModel = None,
+    adapt: options.Adapt = None,
     head: options.Head = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
@@ -282,7 +286,8 @@ def check(
     """
     from kiridashi.cli.classes_look_job import CheckJob
 
-    job = CheckJob(data, store, model, head, quiet or as_json)
+    name = options.with_delta(model, adapt)
+    job = CheckJob(data, store, name, head, quiet or as_json)
     raise typer.Exit(job.run().tell(quiet=quiet, as_json=as_json))
 
 

@@ -49,6 +49,7 @@ def cut(
         ),
     ] = None,
     model: options.ModelName = "compact",
+    adapt: options.Adapt = None,
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -67,7 +68,8 @@ def cut(
             raise UsageError(f"--prompts brings its own pictures and prompts; leave out {', '.join(given)}")
         from kiridashi.cli.cut_job import cut_many
 
-        raise typer.Exit(cut_many(prompts, out, model, quiet=quiet, as_json=as_json))
+        name = options.adapted_name(model, adapt)
+        raise typer.Exit(cut_many(prompts, out, name, quiet=quiet, as_json=as_json))
     if picture is None:
         raise UsageError("name the PICTURE to cut from, or a file of prompts with --prompts")
     if len(given) == 1:
@@ -82,7 +84,7 @@ def cut(
         None if box is None else parse_box(box),
         prior,
         out,
-        model,
+        options.adapted_name(model, adapt),
         quiet=quiet,
         as_json=as_json,
     )

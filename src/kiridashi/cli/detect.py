@@ -17,6 +17,7 @@ def detect(
     store: options.Store,
     out: options.OutFolder,
     model: options.RegistryModel = None,
+    adapt: options.Adapt = None,
     head: options.Head = None,
     grid: options.GridSide = 16,
     min_score: Annotated[
@@ -47,7 +48,7 @@ def detect(
         targets=tuple(targets),
         store=store,
         out=out,
-        model=model,
+        model=options.with_delta(model, adapt),
         head=head,
         grid=grid,
         min_score=min_score,

@@ -6,14 +6,23 @@ from typing import Annotated
 import typer
 
 from kiridashi.cli import options
+from kiridashi.cli.default_verb import with_default
+from kiridashi.cli.evaluate_pictures import pictures
+
+# Of an episode.
+MOST_SHOTS = 16
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
     verbs = typer.Typer(
-        no_args_is_help=True, help="Measure methods on pictures with truth.", rich_markup_mode=None
+        cls=with_default("pictures"),
+        no_args_is_help=True,
+        help="Measure methods on pictures with truth; `evaluate DATA` is `evaluate pictures DATA`.",
+        rich_markup_mode=None,
     )
     verbs.callback()(_evaluate)
+    verbs.command("pictures")(pictures)
     verbs.command("cdfss")(cdfss)
     verbs.command("wsol")(wsol)
     verbs.command("vos")(vos)
@@ -21,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _evaluate() -> None:
-    """Measure methods on pictures with truth."""
+    """Measure methods on pictures with truth; `evaluate DATA` is `evaluate pictures DATA`."""
 
 
 def cdfss(
@@ -43,7 +52,7 @@ def cdfss(
             help="Methods of `segment`, and the baselines forest and cosine. Differences are to the first.",
         ),
     ] = "concat,prototype",
-    shots: Annotated[str, typer.Option("--shots", metavar="K,...", help="Numbers of references.")] = "1",
+    shots: options.Shots = "1",
     episodes: Annotated[
         int | None,
         typer.Option(
@@ -55,10 +64,7 @@ def cdfss(
         ),
     ] = None,
     seed: options.Seed = 0,
-    runs: Annotated[
-        int,
-        typer.Option("--runs", metavar="N", min=1, max=100, help="Runs, with the seeds from --seed upwards."),
-    ] = 1,
+    runs: options.Runs = 1,
     draw: Annotated[
         str,
         typer.Option(
@@ -87,6 +93,7 @@ def cdfss(
         ),
     ] = False,
     model: options.ModelName = "compact",
+    adapt: options.Adapt = None,
     transition_preset: options.TransitionPreset = None,
     diffusion_model: options.DiffusionModel = None,
     cache: options.Cache = None,
@@ -105,19 +112,20 @@ def cdfss(
     the same (exit code 3). With --resume a run can also be given more methods, shots, sets or episodes.
     """
     from kiridashi.cli.bridging import Bridging
-    from kiridashi.cli.evaluate_job import CdfssJob, names, numbers
+    from kiridashi.cli.evaluate_cdfss_job import CdfssJob
+    from kiridashi.cli.lists import names, numbers
 
     job = CdfssJob(
         data=tuple(data),
         out=out,
         methods=names("--methods", methods),
-        shots=numbers("--shots", shots),
+        shots=numbers("--shots", shots, MOST_SHOTS),
         episodes=episodes,
         seeds=tuple(range(seed, seed + runs)),
         rule=draw,
         side=size,
         by_vote=vote,
-        model=model,
+        model=options.adapted_name(model, adapt),
         bridging=Bridging(transition_preset, diffusion_model, cache=cache),
         resume=resume,
         overwrite=overwrite,
@@ -195,11 +203,9 @@ def wsol(
         ),
     ] = 224,
     seed: options.Seed = 0,
-    runs: Annotated[
-        int,
-        typer.Option("--runs", metavar="N", min=1, max=100, help="Runs, with the seeds from --seed upwards."),
-    ] = 1,
+    runs: options.Runs = 1,
     model: options.ModelName = "compact",
+    adapt: options.Adapt = None,
     area: Annotated[
         float | None,
         typer.Option(
@@ -243,8 +249,8 @@ def wsol(
     picture, class and method), DIR/coarse_and_final.csv and .svg, and the networks in DIR/models. With
     --resume a run can also be given more methods, sets or runs.
     """
-    from kiridashi.cli.evaluate_job import names
     from kiridashi.cli.evaluate_wsol_job import WsolJob
+    from kiridashi.cli.lists import names
     from kiridashi.evaluate.wsol.splits import Splitting
 
     tests = () if test_splits is None else names("--test-splits", test_splits)
@@ -257,7 +263,7 @@ def wsol(
         pictures=pictures,
         side=size or None,
         seeds=tuple(range(seed, seed + runs)),
-        model=model,
+        model=options.adapted_name(model, adapt),
         area=area,
         trunk=trunk,
         grid=grid,
@@ -308,6 +314,7 @@ def vos(
         ),
     ] = None,
     model: options.ModelName = "compact",
+    adapt: options.Adapt = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -332,8 +339,8 @@ def vos(
     and DIR/results.jsonl (a line a clip and tracker). A clip that fails is named, and the others are done all
     the same (exit code 3). With --resume a run can also be given more methods, masks or sets.
     """
-    from kiridashi.cli.evaluate_job import names
     from kiridashi.cli.evaluate_vos_job import VosJob
+    from kiridashi.cli.lists import names
 
     job = VosJob(
         data=tuple(data),
@@ -341,7 +348,7 @@ def vos(
         methods=names("--methods", methods) if methods or not results else (),
         results=tuple(results or ()),
         split=split,
-        model=model,
+        model=options.adapted_name(model, adapt),
         threads=threads,
         resume=resume,
         overwrite=overwrite,

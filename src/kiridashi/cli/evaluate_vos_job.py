@@ -1,6 +1,5 @@
 """The work of `kiridashi evaluate vos`, from its arguments to its folder of results."""
 
-import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -8,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kiridashi.cli.failures import ExitCode, Interrupted, tell, wants_debug
+from kiridashi.cli.evaluation import EvaluationEnd, model_settings, work
+from kiridashi.cli.failures import wants_debug
 from kiridashi.cli.progress import Display
-from kiridashi.cli.summary import NAMED
 from kiridashi.core.errors import UsageError
 from kiridashi.data.atomic import write_text
 
@@ -58,7 +57,14 @@ class VosJob:
         lines = folder.finish(plan.keys())
         rows = self._write(plan, folder, lines)
         seconds = time.perf_counter() - started
-        return VosSummary(self.out, rows, lines, plan.methods[0].name, skipped, seconds)
+        return VosSummary(
+            out=self.out,
+            lines=lines,
+            skipped=skipped,
+            seconds=seconds,
+            rows=rows,
+            first=plan.methods[0].name,
+        )
 
     def _plan(self) -> "Plan":
         from kiridashi.evaluate.vos.run import Plan
@@ -86,35 +92,23 @@ class VosJob:
         return load_model(self.model)
 
     def _open(self) -> "VosFolder":
-        from kiridashi.models.catalogue import find_card
         from kiridashi.report.vos import VosFolder
 
-        card = find_card(self.model)
-        settings = {
-            "command": "evaluate vos",
-            "model": card.name,
-            "model file": card.sha256 or card.source,
-        }
+        settings = {"command": "evaluate vos", **model_settings(self.model)}
         return VosFolder.open(self.out, settings, resume=self.resume, overwrite=self.overwrite)
 
     def _work(self, plan: "Plan", folder: "VosFolder", display: Display) -> int:
         """Make the lines that are missing; gives how many were there."""
         from kiridashi.evaluate.vos.run import run
 
-        total, pending = len(plan.tasks()), len(plan.pending(folder))
-        done = skipped = total - pending
-        try:
-            with display.bar("evaluate", pending, unit="clips") as advance:
-
-                def step() -> None:
-                    nonlocal done
-                    done += 1
-                    advance()
-
-                run(plan, folder, step=step, debug=wants_debug())
-        except KeyboardInterrupt as error:
-            raise Interrupted(done, total, folder.path) from error
-        return skipped
+        return work(
+            lambda step: run(plan, folder, step=step, debug=wants_debug()),
+            display,
+            folder.path,
+            total=len(plan.tasks()),
+            pending=len(plan.pending(folder)),
+            unit="clips",
+        )
 
     def _write(self, plan: "Plan", folder: "VosFolder", lines: Sequence["Line"]) -> list["Row"]:
         from kiridashi.evaluate.vos.summary import summarise
@@ -129,35 +123,20 @@ class VosJob:
         return rows
 
 
-@dataclass(frozen=True)
-class VosSummary:
+@dataclass(frozen=True, kw_only=True)
+class VosSummary(EvaluationEnd["Line"]):
     """The end of an evaluation.
 
     Attributes:
-        out: the folder of the results.
         rows: of the table.
-        lines: of the run.
         first: the tracker that differences are to.
-        skipped: clips that an earlier run had done.
-        seconds: of this run.
     """
 
-    out: Path
+    command = "evaluate vos"
+    counted = ("followed", "followed")
+
     rows: Sequence["Row"]
-    lines: Sequence["Line"]
     first: str
-    skipped: int
-    seconds: float
-
-    @property
-    def failed(self) -> list["Line"]:
-        """Lines without a result."""
-        return [line for line in self.lines if line.error is not None]
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """0 when every tracker has followed every clip, else 3."""
-        return ExitCode.SOME_FAILED if self.failed else ExitCode.DONE
 
     @property
     def files(self) -> Mapping[str, Path]:
@@ -167,37 +146,20 @@ class VosSummary:
         names = {"results": RESULTS, "table": TABLE, "csv": CSV, "objects": OBJECTS}
         return {kind: self.out / name for kind, name in names.items()}
 
-    def to_json(self) -> dict[str, Any]:
-        """For `--json`; shares in 0..1."""
-        return {
-            "command": "evaluate vos",
-            "out": str(self.out),
-            "rows": [row.to_json() for row in self.rows],
-            "followed": len(self.lines),
-            "failed": [{**line.key._asdict(), "error": line.error} for line in self.failed],
-            "skipped": self.skipped,
-            "seconds": round(self.seconds, 3),
-            "files": {kind: str(path) for kind, path in self.files.items()},
-            "exit_code": int(self.exit_code),
-        }
+    def facts(self) -> dict[str, Any]:
+        """Rows."""
+        return {"rows": [row.to_json() for row in self.rows]}
 
-    def tell(self, *, quiet: bool, as_json: bool) -> int:
-        """Print it and return the exit code; what failed is named on standard error also when quiet."""
+    def text(self) -> str:
+        """The tables."""
         from kiridashi.evaluate.vos.tables import as_markdown
 
-        if as_json:
-            print(json.dumps(self.to_json()))
-        elif not quiet:
-            text = as_markdown(self.rows, self.lines, self.first) if self.rows else "no clip has a result\n"
-            print(text)
-            before = f", {self.skipped} followed before" if self.skipped else ""
-            print(f"{len(self.lines)} results{before}, {self.seconds:.1f} s\nlook at {self.files['table']}")
-        for line in self.failed[:NAMED]:
-            key = line.key
-            tell(f"{key.set}, {key.clip}, {key.method}: {line.error}", "not done")
-        if len(self.failed) > NAMED:
-            tell(f"and {len(self.failed) - NAMED} more; {self.files['results']} has them all", "not done")
-        return self.exit_code
+        return as_markdown(self.rows, self.lines, self.first) if self.rows else "no clip has a result\n"
+
+    def place(self, line: "Line") -> str:
+        """Set, clip and tracker."""
+        key = line.key
+        return f"{key.set}, {key.clip}, {key.method}"
 
 
 def _pair(text: str) -> tuple[str, str]:

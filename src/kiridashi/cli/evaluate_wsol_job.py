@@ -1,6 +1,5 @@
 """The work of `kiridashi evaluate wsol`, from its arguments to its folder of results."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kiridashi.cli.evaluate_wsol_methods import COARSE, FINAL, TAUGHT, TRUNKS, Teacher, training_options
-from kiridashi.cli.failures import ExitCode, Interrupted, tell, wants_debug
+from kiridashi.cli.evaluation import EvaluationEnd, model_settings, work
+from kiridashi.cli.failures import tell, wants_debug
 from kiridashi.cli.progress import Display
 from kiridashi.cli.suggest import check_choice
 from kiridashi.cli.summary import NAMED
@@ -80,7 +80,16 @@ class WsolJob:
         rows, agreements = self._write(plan, folder, lines)
         told = {trial.source.name: trial.notes for trial in plan.trials}
         seconds = time.perf_counter() - started
-        return WsolSummary(self.out, rows, lines, self.methods[0], told, agreements, skipped, seconds)
+        return WsolSummary(
+            out=self.out,
+            lines=lines,
+            skipped=skipped,
+            seconds=seconds,
+            rows=rows,
+            first=self.methods[0],
+            told=told,
+            agreements=agreements,
+        )
 
     def _sets(self) -> list["WsolSet"]:
         from kiridashi.evaluate.wsol.sources import as_defects
@@ -125,15 +134,13 @@ class WsolJob:
         )
 
     def _open(self) -> "WsolFolder":
-        from kiridashi.models.catalogue import find_card
         from kiridashi.report.wsol import WsolFolder
 
-        card, split = find_card(self.model), self.splitting
+        split = self.splitting
         options = training_options(self.trunk, self.area, 0).to_dict()
         settings = {
             "command": "evaluate wsol",
-            "model": card.name,
-            "model file": card.sha256 or card.source,
+            **model_settings(self.model),
             # The seed stands in the lines.
             "training": {key: value for key, value in options.items() if key != "seed"},
             "grid": self.grid,
@@ -150,20 +157,13 @@ class WsolJob:
         """Make the lines that are missing; gives how many were there."""
         from kiridashi.evaluate.wsol.run import run
 
-        pending = plan.pending(folder)
-        done = skipped = total - pending
-        try:
-            with display.bar("evaluate", pending, unit="answers") as advance:
-
-                def step() -> None:
-                    nonlocal done
-                    done += 1
-                    advance()
-
-                run(plan, folder, step=step, debug=wants_debug())
-        except KeyboardInterrupt as error:
-            raise Interrupted(done, total, folder.path) from error
-        return skipped
+        return work(
+            lambda step: run(plan, folder, step=step, debug=wants_debug()),
+            display,
+            folder.path,
+            total=total,
+            pending=plan.pending(folder),
+        )
 
     def _write(
         self, plan: "Plan", folder: "WsolFolder", lines: Sequence["Line"]
@@ -188,39 +188,23 @@ class WsolJob:
         return rows, agreements
 
 
-@dataclass(frozen=True)
-class WsolSummary:
+@dataclass(frozen=True, kw_only=True)
+class WsolSummary(EvaluationEnd["Line"]):
     """The end of an evaluation.
 
     Attributes:
-        out: the folder of the results.
         rows: of the table.
-        lines: of the run.
         first: the method that differences are to.
         told: how each set was divided, by its name.
         agreements: of coarse and final quality, one a set.
-        skipped: answers that an earlier run had given.
-        seconds: of this run.
     """
 
-    out: Path
+    command = "evaluate wsol"
+
     rows: Sequence["Row"]
-    lines: Sequence["Line"]
     first: str
     told: Mapping[str, str]
     agreements: Sequence["Agreement"]
-    skipped: int
-    seconds: float
-
-    @property
-    def failed(self) -> list["Line"]:
-        """Lines without a result."""
-        return [line for line in self.lines if line.error is not None]
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """0 when every question has every answer, else 3."""
-        return ExitCode.SOME_FAILED if self.failed else ExitCode.DONE
 
     @property
     def files(self) -> Mapping[str, Path]:
@@ -231,11 +215,9 @@ class WsolSummary:
         names |= {"coarse and final": AGREEMENT, "plot": SCATTER} if self.agreements else {}
         return {kind: self.out / name for kind, name in names.items()}
 
-    def to_json(self) -> dict[str, Any]:
-        """For `--json`; shares in 0..1."""
+    def facts(self) -> dict[str, Any]:
+        """Rows, how the sets were divided, and whether final answers are better than coarse ones."""
         return {
-            "command": "evaluate wsol",
-            "out": str(self.out),
             "rows": [row.to_json() for row in self.rows],
             "splits": dict(self.told),
             "coarse_and_final": [
@@ -247,34 +229,20 @@ class WsolSummary:
                 }
                 for one in self.agreements
             ],
-            "answers": len(self.lines),
-            "failed": [{**line.key._asdict(), "error": line.error} for line in self.failed],
-            "skipped": self.skipped,
-            "seconds": round(self.seconds, 3),
-            "files": {kind: str(path) for kind, path in self.files.items()},
-            "exit_code": int(self.exit_code),
         }
 
-    def tell(self, *, quiet: bool, as_json: bool) -> int:
-        """Print it and return the exit code; what failed is named on standard error also when quiet."""
+    def text(self) -> str:
+        """The table, how the sets were divided, and what became of coarse maps."""
         from kiridashi.evaluate.wsol.tables import as_markdown
 
-        if as_json:
-            print(json.dumps(self.to_json()))
-        elif not quiet:
-            print(as_markdown(self.rows, self.first) if self.rows else "no question has an answer\n")
-            for name, told in self.told.items():
-                print(f"{name}: {told}")
-            for one in self.agreements:
-                print(_agreement_text(one))
-            before = f", {self.skipped} answered before" if self.skipped else ""
-            print(f"{len(self.lines)} answers{before}, {self.seconds:.1f} s\nlook at {self.files['table']}")
-        for line in self.failed[:NAMED]:
-            key = line.key
-            tell(f"{key.set}, {key.part}, {key.picture}, {key.method}: {line.error}", "not done")
-        if len(self.failed) > NAMED:
-            tell(f"and {len(self.failed) - NAMED} more; {self.files['results']} has them all", "not done")
-        return self.exit_code
+        table = as_markdown(self.rows, self.first) if self.rows else "no question has an answer\n"
+        divided = [f"{name}: {told}" for name, told in self.told.items()]
+        return "\n".join([table, *divided, *map(_agreement_text, self.agreements)])
+
+    def place(self, line: "Line") -> str:
+        """Set, part, picture and method."""
+        key = line.key
+        return f"{key.set}, {key.part}, {key.picture}, {key.method}"
 
 
 def _agreement_text(one: "Agreement") -> str:

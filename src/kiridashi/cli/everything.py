@@ -15,6 +15,7 @@ def everything(
     out: options.OutFolder,
     grid: options.GridSide = 16,
     model: options.ModelName = "compact",
+    adapt: options.Adapt = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
@@ -27,5 +28,6 @@ def everything(
     """
     from kiridashi.cli.everything_job import run_everything
 
-    summary = run_everything(targets, out, grid, model, resume=resume, overwrite=overwrite, quiet=quiet)
+    name = options.adapted_name(model, adapt)
+    summary = run_everything(targets, out, grid, name, resume=resume, overwrite=overwrite, quiet=quiet)
     raise typer.Exit(summary.tell(quiet=quiet, as_json=as_json))

@@ -196,6 +196,7 @@ def predict(
     model: Model,
     out: options.OutFolder,
     sam: Sam = None,
+    adapt: options.Adapt = None,
     points_per_side: Annotated[
         int, typer.Option("--points-per-side", metavar="N", min=1, max=128, help="Masks from N x N points.")
     ] = 16,
@@ -259,7 +260,7 @@ def predict(
         targets=tuple(targets),
         model=model,
         out=out,
-        sam=sam,
+        sam=options.with_delta(sam, adapt),
         points_per_side=points_per_side,
         candidates=candidates,
         matching=matching,
@@ -309,6 +310,7 @@ def sweep(
         int, typer.Option("--limit", metavar="N", min=1, help="Pictures at most, drawn by the seed.")
     ] = 100,
     sam: Sam = None,
+    adapt: options.Adapt = None,
     seed: options.Seed = 0,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
@@ -333,7 +335,7 @@ def sweep(
         candidates=candidates,
         matching=matching,
         limit=limit,
-        sam=sam,
+        sam=options.with_delta(sam, adapt),
         seed=seed,
         resume=resume,
         overwrite=overwrite,

@@ -9,6 +9,15 @@ ModelName = Annotated[
     str,
     typer.Option("--model", metavar="NAME", help="A model of `kiridashi models list`, or a model folder."),
 ]
+Adapt = Annotated[
+    Path | None,
+    typer.Option(
+        "--adapt",
+        metavar="DELTA",
+        help="What `kiridashi adapt` learned: its folder, or the file in it. The model is used with it.",
+        show_default=False,
+    ),
+]
 Cache = Annotated[
     Path | None,
     typer.Option(
@@ -76,6 +85,11 @@ Overwrite = Annotated[
 Seed = Annotated[
     int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything that draws numbers.")
 ]
+Shots = Annotated[str, typer.Option("--shots", metavar="K,...", help="Numbers of references.")]
+Runs = Annotated[
+    int,
+    typer.Option("--runs", metavar="N", min=1, max=100, help="Runs, with the seeds from --seed upwards."),
+]
 Targets = Annotated[
     list[str],
     typer.Argument(
@@ -84,3 +98,28 @@ Targets = Annotated[
         show_default=False,
     ),
 ]
+
+
+def with_delta(model: str | None, adapt: Path | None) -> str | None:
+    """The name of a model with a delta in it, as `load_model` reads it; the model's own without a delta.
+
+    Args:
+        model: a name, or None: the model that the delta was tuned on.
+        adapt: a delta's folder or file.
+
+    Raises:
+        UsageError: there is no delta.
+        InputError: it is damaged.
+    """
+    if adapt is None:
+        return model
+    from kiridashi.models.delta.delta import read_facts
+    from kiridashi.models.delta.opening import delta_file
+
+    card, _ = read_facts(delta_file(adapt))
+    return f"{model or card.model}@{adapt}"
+
+
+def adapted_name(model: str, adapt: Path | None) -> str:
+    """As `with_delta`, of a model that has a name."""
+    return with_delta(model, adapt) or model

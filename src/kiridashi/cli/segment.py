@@ -45,13 +45,15 @@ def segment(
         ),
     ] = None,
     model: options.ModelName = "compact",
+    adapt: options.Adapt = None,
     method: Annotated[
         str,
         typer.Option(
             "--method",
             metavar="NAME",
-            help="prototype (quick), concat (follows the object as in a video), or cav (as concat, and tries "
-            "for each picture whether tuning or made frames in between help; slow). One way of cav, always "
+            help="prototype (quick), adapted (learns a small network from the references first; best with "
+            "five and more), concat (follows the object as in a video), or cav (as concat, and tries for "
+            "each picture whether tuning or made frames in between help; slow). One way of cav, always "
             "taken: cav-dbst, cav-ttga, cav-both, cav-cross-fade, cav-affine.",
         ),
     ] = "prototype",
@@ -109,7 +111,7 @@ def segment(
         targets=tuple(targets),
         out=out,
         negatives=tuple(negative or ()),
-        model=model,
+        model=options.adapted_name(model, adapt),
         method=method,
         bridging=Bridging(transition_preset, diffusion_model, label, choose, cache),
         plain=everything_off,

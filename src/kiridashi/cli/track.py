@@ -15,11 +15,11 @@ def register(app: typer.Typer) -> None:
 
 def track(
     clips: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="CLIP",
-            help="Folders of frames (in the order of their names, 2.png before 10.png), or video files "
-            "(needs the extra `video`).",
+            help="Folders of frames (in the order of their names, 2.png before 10.png); with the extra "
+            "`video` also video files, cameras (camera:0) and streams (rtsp://HOST/..., http://HOST/...).",
             show_default=False,
         ),
     ],
@@ -89,7 +89,16 @@ def track(
         typer.Option("--format", metavar="png|rle", help="How masks are written."),
     ] = "png",
     overlays: Annotated[bool, typer.Option("--overlays", help="Draw every frame too.")] = False,
+    film: Annotated[
+        bool,
+        typer.Option("--film", help="Draw every frame, and make DIR/overlays.webm of them (extra `video`)."),
+    ] = False,
+    most_frames: Annotated[
+        int | None,
+        typer.Option("--frames", metavar="N", min=1, help="Stop each clip after so many frames."),
+    ] = None,
     model: options.ModelName = "compact",
+    adapt: options.Adapt = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run that DIR holds; the results are the same.")
     ] = False,
@@ -103,6 +112,9 @@ def track(
     DIR/tracks.csv (a line for each object and frame) and DIR/strip.jpg; with several clips, into
     DIR/NAME/ each. A frame that cannot be read is named and counts as lost; a clip that cannot be
     used is named, and the others are done all the same (exit code 3).
+
+    Of a camera the newest picture is taken whenever the one before is done. It is followed until --frames,
+    Ctrl-C or its end; all that is written stays, and --resume goes on with what it remembers.
     """
     from kiridashi.cli.track_job import TrackJob
     from kiridashi.cli.track_prompts import Words
@@ -120,7 +132,9 @@ def track(
         gated=not gate_off,
         mask_format=mask_format,
         overlays=overlays,
-        model=model,
+        film=film,
+        most_frames=most_frames,
+        model=options.adapted_name(model, adapt),
         resume=resume,
         overwrite=overwrite,
         quiet=quiet,

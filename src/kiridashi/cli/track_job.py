@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import signal
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +22,11 @@ from kiridashi.core.reference import Reference
 from kiridashi.data.files import one_line, reason_of
 from kiridashi.data.pictures import read_picture
 from kiridashi.data.reference_masks import read_reference_mask
-from kiridashi.video.clip import Clip, open_clip
+from kiridashi.video.camera import STOPPED, Camera
+from kiridashi.video.clip import Clip
 from kiridashi.video.prompting import Finder, Given, Plan
+from kiridashi.video.sources import name_of, open_source
+from kiridashi.video.video_file import VideoFile
 
 if TYPE_CHECKING:
     from kiridashi.models.promptable import PromptableModel
@@ -45,6 +50,7 @@ class ClipOutcome:
         facts: of its progress; empty when it could not be done.
         frames_per_second: of the frames of this run; None when none was left to do.
         error: why it could not be done; None when it was.
+        ending: why a camera or a torn file gave no more pictures; empty where all asked for was done.
     """
 
     name: str
@@ -52,6 +58,7 @@ class ClipOutcome:
     facts: Mapping[str, Any] = field(default_factory=dict)
     frames_per_second: float | None = None
     error: str | None = None
+    ending: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -62,6 +69,7 @@ class ClipOutcome:
             **self.facts,
             "frames_per_second": None if rate is None else round(rate, 3),
             "error": self.error,
+            "ending": self.ending,
         }
 
     def line(self) -> str:
@@ -84,7 +92,7 @@ class TrackSummary:
     @property
     def exit_code(self) -> ExitCode:
         """0 when every frame of every clip has a result, else 3."""
-        spoilt = any(clip.error is not None or clip.facts.get("unreadable") for clip in self.clips)
+        spoilt = any(clip.error or clip.ending or clip.facts.get("unreadable") for clip in self.clips)
         return ExitCode.SOME_FAILED if spoilt else ExitCode.DONE
 
     def tell(self, *, quiet: bool, as_json: bool) -> int:
@@ -105,6 +113,9 @@ class TrackSummary:
         for clip in self.clips:
             if clip.error is not None:
                 tell(f"{clip.name}: {clip.error}", "not done")
+            if clip.ending:
+                frames = clip.facts["frames"]
+                tell(f"{clip.name}: {clip.ending}, after {frames} frames, which stay in {clip.out}", "ended")
             complaints = clip.facts.get("complaints", [])
             for _, name, why in complaints:
                 tell(f"{clip.name}: {name}: {why}", "not done")
@@ -121,7 +132,7 @@ class TrackJob:
         gated: whether frames unlike the memory are kept out of it.
     """
 
-    clips: tuple[Path, ...]
+    clips: tuple[str, ...]
     words: Words
     out: Path
     references: tuple[Path, ...] = ()
@@ -130,6 +141,8 @@ class TrackJob:
     gated: bool = True
     mask_format: str = "png"
     overlays: bool = False
+    film: bool = False
+    most_frames: int | None = None
     model: str = "compact"
     resume: bool = False
     overwrite: bool = False
@@ -148,6 +161,10 @@ class TrackJob:
 
         check_choice("format", self.mask_format, FORMATS)
         find_card(self.model)
+        if self.film:
+            from kiridashi.video.film import check_films
+
+            check_films()
         parsed = self.words.parse()
         references = self._read_references()
         if bool(references) == self.words.name_objects:
@@ -162,14 +179,14 @@ class TrackJob:
                 finder = _finder(model, references) if references else None
             facts = [_reference_fact(one) for one in references]
             outcomes = [
-                self._try(path, name, parsed, finder, facts, model, display)
-                for path, name in _named(self.clips)
+                self._try(place, name, parsed, finder, facts, model, display)
+                for place, name in _named(self.clips)
             ]
         return TrackSummary(self.out, outcomes)
 
     def _try(
         self,
-        path: Path,
+        place: str,
         name: str,
         parsed: Parsed,
         finder: Finder | None,
@@ -179,9 +196,11 @@ class TrackJob:
     ) -> ClipOutcome:
         out = self.out if len(self.clips) == 1 else self.out / name
         try:
-            clip = open_clip(path)
+            clip = open_source(place)
             plan = Plan({} if finder else parsed.prompts(name), parsed.drop_lists(), finder)
             return self._clip(clip, name, out, plan, references, model, display)
+        except Interrupted:
+            raise
         except KiridashiError as error:
             if len(self.clips) == 1:
                 raise
@@ -214,36 +233,46 @@ class TrackJob:
             self._settings(clip, plan, references, options),
             mask_format=Format(self.mask_format),
             overlays=self.overlays,
+            film=self.film,
             resume=self.resume,
             overwrite=self.overwrite,
         )
-        if folder.progress.done:
+        if folder.progress.done and not isinstance(clip, Camera):
             return ClipOutcome(name, out, folder.facts())
         before, started = folder.progress.frames, time.perf_counter()
         tracker = (
             Tracker.from_state(model, folder.memory, options) if folder.memory else Tracker(model, options)
         )
         with ExitStack() as stack:
-            step = stack.enter_context(
-                display.bar(name, max((clip.expected or 0) - before, 0), unit="frames")
-            )
+            total = max(self._expected(clip) - before, 0)
+            step = stack.enter_context(display.bar(name, total, unit="frames"))
+            stack.enter_context(_stopped_by_ctrl_c(clip))
             try:
-                follow(clip, plan, tracker, folder, step)
+                follow(clip, plan, tracker, folder, step, most_frames=self.most_frames)
             except KeyboardInterrupt as error:
                 raise self._interrupted(folder, clip) from error
         seconds = time.perf_counter() - started
         rate = (folder.progress.frames - before) / max(seconds, 1e-9)
-        return ClipOutcome(name, out, folder.facts(), rate)
+        ending = clip.ending if isinstance(clip, Camera | VideoFile) else ""
+        if ending == STOPPED:
+            raise self._interrupted(folder, clip)
+        return ClipOutcome(name, out, folder.facts(), rate, ending=ending)
 
     def _interrupted(self, folder: "TrackFolder", clip: Clip) -> Interrupted:
         done = folder.progress.frames
-        return Interrupted(done, max(clip.expected or 0, done), folder.path)
+        return Interrupted(done, max(self._expected(clip), done), folder.path)
+
+    def _expected(self, clip: Clip) -> int:
+        """Frames of a clip; 0 where nobody knows."""
+        if clip.expected is None:
+            return self.most_frames or 0
+        return min(clip.expected, self.most_frames or clip.expected)
 
     def _options(self) -> "TrackerOptions":
         from kiridashi.video.gate import GateOptions
         from kiridashi.video.tracker import TrackerOptions
 
-        return TrackerOptions(self.threshold, GateOptions() if self.gated else None)
+        return TrackerOptions(self.threshold, gate=GateOptions() if self.gated else None)
 
     def _settings(
         self, clip: Clip, plan: Plan, references: Sequence[Any], options: "TrackerOptions"
@@ -260,6 +289,8 @@ class TrackJob:
             "threshold": self.threshold,
             "gate": None if gate is None else [gate.distance, gate.likeness],
             "clip": clip.fingerprint,
+            "size": list(clip.size),
+            "frames": self.most_frames,
             "prompts": [
                 [frame, name, _fact(given)]
                 for frame, prompts in plan.prompts.items()
@@ -290,18 +321,37 @@ def _finder(model: "PromptableModel", references: Sequence[Reference]) -> Finder
     return find
 
 
-def _named(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+@contextmanager
+def _stopped_by_ctrl_c(clip: Clip) -> Iterator[None]:
+    """Of a camera the first Ctrl-C is the usual end, after the frame at work; the second breaks off."""
+    if not isinstance(clip, Camera) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        clip.stop()
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _named(places: Sequence[str]) -> list[tuple[str, str]]:
     """A name for each clip, unique also where letter case makes no difference."""
-    named: list[tuple[Path, str]] = []
+    named: list[tuple[str, str]] = []
     taken: set[str] = set()
-    for path in paths:
-        stem = path.resolve().name if path.is_dir() else path.stem
-        name, number = stem or "clip", 1
+    for place in places:
+        stem = name_of(place)
+        name, number = stem, 1
         while name.casefold() in taken:
             number += 1
             name = f"{stem}-{number}"
         taken.add(name.casefold())
-        named.append((path, name))
+        named.append((place, name))
     return named
 
 

@@ -52,9 +52,10 @@ class Mask:
         Raises:
             InputError: the runs are damaged or do not fill the size.
         """
-        from kiridashi.core.rle import decode_rle
+        from kiridashi.core.rle import decode_box
 
-        return cls.from_array(decode_rle(rle))
+        bitmap, origin, size = decode_box(rle)
+        return cls(np.ascontiguousarray(bitmap), origin, size) if bitmap.size else cls.empty(size)
 
     def to_array(self) -> Bitmap:
         """The full-size (H, W) bool array."""
@@ -67,7 +68,16 @@ class Mask:
         """The COCO run-length dict with `counts` as ASCII text, ready for JSON."""
         from pycocotools import mask as codec
 
-        rle = codec.encode(np.asfortranarray(self.to_array().astype(np.uint8)))
+        height, width = self.size
+        x, y = self.origin
+        # Only the columns of the box are looked at: runs go down the columns, and background is cheap.
+        columns = np.zeros((self.bitmap.shape[1], height), dtype=np.int8)
+        columns[:, y : y + self.bitmap.shape[0]] = self.bitmap.T
+        edges = np.flatnonzero(np.diff(columns.ravel(), prepend=0, append=0)) + x * height
+        runs = np.diff(edges, prepend=0, append=height * width).tolist()
+        if len(runs) > 1 and runs[-1] == 0:
+            runs.pop()
+        rle = codec.frPyObjects({"size": [height, width], "counts": runs}, height, width)
         return {"size": [int(n) for n in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
     @property

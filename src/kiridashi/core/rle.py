@@ -26,13 +26,44 @@ def decode_rle(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
         InputError: wrong structure, a damaged text, runs that do not add up to the size, or more
             than `MAX_PIXELS` pixels.
     """
+    part, (x, y), size = decode_box(rle)
+    full = np.zeros(size, dtype=bool)
+    full[y : y + part.shape[0], x : x + part.shape[1]] = part
+    return full
+
+
+def decode_box(rle: Mapping[str, Any]) -> tuple[NDArray[np.bool_], tuple[int, int], tuple[int, int]]:
+    """The part of the mask inside its box; time and memory are those of the runs and of the box.
+
+    Args:
+        rle: as for `decode_rle`.
+
+    Returns:
+        (h, w) bool, the (x, y) of its first pixel, and the (height, width) of the picture.
+
+    Raises:
+        InputError: see `decode_rle`.
+    """
     height, width = _size(rle)
     counts = rle.get("counts")
     runs = parse_counts(counts) if isinstance(counts, str | bytes) else _plain_counts(counts)
-    if any(run < 0 for run in runs) or sum(runs) != height * width:
+    if (runs and min(runs) < 0) or sum(runs) != height * width:
         raise InputError(f"the run lengths of a mask do not add up to its {width} x {height} pixels")
-    values = np.arange(len(runs)) % 2 == 1
-    return np.repeat(values, runs).reshape(width, height).T
+    bounds = np.cumsum(np.array([0, *runs], dtype=np.int64))
+    starts, ends = bounds[1:-1:2], bounds[2::2]
+    starts, ends = starts[starts < ends], ends[starts < ends]
+    if starts.size == 0:
+        return np.zeros((0, 0), dtype=bool), (0, 0), (height, width)
+    (column, row), (last_column, last_row) = np.divmod(starts, height), np.divmod(ends - 1, height)
+    # A run that goes on in the next column fills the last row of one and the first of the other.
+    whole = bool((column != last_column).any())
+    top, bottom = (0, height) if whole else (int(row.min()), int(last_row.max()) + 1)
+    left, right, tall = int(column[0]), int(last_column[-1]) + 1, bottom - top
+    change = np.zeros((right - left) * tall + 1, dtype=np.int8)
+    change[(column - left) * tall + row - top] = 1
+    change[(last_column - left) * tall + last_row - top + 1] -= 1
+    inside = np.cumsum(change[:-1], dtype=np.int8).astype(bool)
+    return inside.reshape(right - left, tall).T, (left, top), (height, width)
 
 
 def parse_counts(text: str | bytes) -> list[int]:

@@ -68,6 +68,28 @@ def load_raster(path: Path, max_pixels: int = MAX_PIXELS) -> Raster:
         raise unusable(path, f"damaged or cut short ({reason_of(error)})") from error
 
 
+def read_size(path: Path) -> tuple[int, int]:
+    """(height, width) of a picture file turned upright, from its header alone.
+
+    Raises:
+        InputError: the file is missing, empty, not permitted or not a picture.
+    """
+    check_file(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image:
+                turned = _orientation(image) in (5, 6, 7, 8)
+                return (image.width, image.height) if turned else (image.height, image.width)
+    except UnidentifiedImageError as error:
+        if _starts_as_tiff(path):
+            height, width = load_raster(path).samples.shape[:2]
+            return height, width
+        raise unusable(path, f"not a picture that can be read ({_NAMES})") from error
+    except Exception as error:
+        raise unusable(path, f"damaged or cut short ({reason_of(error)})") from error
+
+
 def _decode(path: Path, max_pixels: int) -> Raster:
     try:
         image = Image.open(path, formats=_FORMATS)

@@ -147,7 +147,7 @@ def _nearest(path: Path) -> str:
 
 def _unique_stems(paths: list[Path], names: list[str]) -> list[str]:
     """One stem a path; `paths` are absolute and distinct, `names` are their file names as written."""
-    stems = [_safe(Path(name).stem) for name in names]
+    stems = [safe_stem(Path(name).stem) for name in names]
     for group in _clashes(stems):
         for index, stem in zip(group, _qualified([paths[i] for i in group]), strict=True):
             stems[index] = stem
@@ -171,7 +171,7 @@ def _qualified(paths: list[Path]) -> list[str]:
     folders = {path.parent for path in paths}
     depth = _telling_depth(folders)
     with_suffix = len(folders) < len(paths)
-    return [_safe(_join(path, depth, with_suffix)) for path in paths]
+    return [safe_stem(_join(path, depth, with_suffix)) for path in paths]
 
 
 def _telling_depth(folders: set[Path]) -> int:
@@ -193,8 +193,12 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
-def _safe(stem: str) -> str:
-    """A name that every common file system takes; clashes that this makes are settled by the caller."""
+def safe_stem(stem: str) -> str:
+    """A name that every common file system takes; clashes that this makes are settled by the caller.
+
+    Args:
+        stem: a file name without folders and suffix.
+    """
     text = stem.encode("utf-8", "replace").decode("utf-8")
     text = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', "_", text).strip(" .")
     text = text.encode("utf-8")[:_MAX_STEM_BYTES].decode("utf-8", "ignore").rstrip(" .")

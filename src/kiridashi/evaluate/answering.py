@@ -7,18 +7,18 @@ from typing import Any, Protocol
 
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
-from kiridashi.core.reference import Reference
+from kiridashi.core.reference import Negative, Reference
 from kiridashi.core.segments import Segments
 
 
 class Segmenter(Protocol):
     """The part of a method that an evaluation uses."""
 
-    def fit(self, references: Sequence[Reference]) -> Any:
-        """Learn from the references."""
+    def fit(self, references: Sequence[Reference], negatives: Sequence[Negative] = ()) -> Any:
+        """Learn from the references, and from pictures without the object as far as it can."""
 
     def predict(self, picture: Picture) -> Segments:
-        """Segment a picture."""
+        """Segment a picture, with a verdict if the method gives one."""
         ...
 
 

@@ -24,6 +24,7 @@ from kiridashi.core.reference import Reference
 from kiridashi.data.files import check_file
 from kiridashi.data.masks import LabelMap, read_label_map
 from kiridashi.data.pictures import read_picture
+from kiridashi.evaluate.texts import fingerprint
 
 IGNORE = 255
 # A class needs a query and at least one support.
@@ -116,17 +117,22 @@ class FewShotSet:
     Attributes:
         name: of the folder.
         classes: ids of the pictures in which each class covers at least a pixel; only classes with
-            two or more such pictures, in the order of `meta.json`.
+            enough such pictures, in the order of `meta.json`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, least: int = MIN_PICTURES) -> None:
         """Open a folder and scan its masks.
+
+        Args:
+            folder: of the set.
+            least: number of pictures that a class needs to be one of `classes`.
 
         Raises:
             InputError: the folder lacks `images/` or `masks/`, a mask or `meta.json` cannot be read,
                 or no class is marked in two pictures.
         """
         self.name = folder.resolve().name
+        self._folder = folder
         self._meta = _read_meta(folder)
         self._pictures = _by_stem(folder / "images")
         self._masks = _by_stem(folder / "masks")
@@ -136,11 +142,17 @@ class FewShotSet:
                 found.setdefault(label, []).append(name)
         order = list(dict.fromkeys([*self._meta.ids.values(), *found]))
         self.classes: Mapping[str, tuple[str, ...]] = {
-            label: tuple(found[label]) for label in order if len(found.get(label, ())) >= MIN_PICTURES
+            label: tuple(found[label]) for label in order if len(found.get(label, ())) >= least
         }
         if not self.classes:
-            raise InputError(f"{folder}: no class is marked in two or more pictures")
+            raise InputError(f"{folder}: no class is marked in {least} or more pictures")
         self._holding = {label: frozenset(names) for label, names in found.items()}
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when a picture, a mask or `meta.json` does; by size and time, not by content."""
+        files = [*self._pictures.values(), *self._masks.values(), self._folder / "meta.json"]
+        return fingerprint(self._folder, files)
 
     def without(self, label: str) -> tuple[str, ...]:
         """Ids of the pictures in which a class is nowhere, in order."""

@@ -37,6 +37,8 @@ class ModelCard:
         recalls_by_matching: in a video, frames are compared with those remembered, and what resembles the
             object is drawn on the mask-prompt map; else SAM 2's memory attention recalls.
         grid: what a mask must reach in "segment everything"; default: SAM 2's thresholds.
+        adapted: part and digest of the delta that stands in the model, such as `decoder-1f2e3d4c5b6a`; empty:
+            none. The name then is that of the base, an @ and this.
     """
 
     name: str
@@ -54,6 +56,17 @@ class ModelCard:
     draws_prompts: bool = False
     recalls_by_matching: bool = False
     grid: GridThresholds = SAM2_THRESHOLDS
+    adapted: str = ""
+
+    @property
+    def base_name(self) -> str:
+        """The name without the delta."""
+        return self.name.removesuffix(f"@{self.adapted}") if self.adapted else self.name
+
+    @property
+    def sees_as_shipped(self) -> bool:
+        """Whether it is the default model, at most with a delta above its trunk."""
+        return self.base_name == DEFAULT_MODEL and not self.adapted.startswith("lora")
 
     @property
     def kind(self) -> str:
@@ -99,14 +112,22 @@ def cards() -> dict[str, ModelCard]:
 def find_card(name: str) -> ModelCard:
     """The card of a catalogue name, or one made up for a local folder.
 
+    Args:
+        name: `NAME`, or `NAME@DELTA` for a model with a delta in it (see `kiridashi.models.delta`).
+
     Raises:
         UsageError: neither a name of the catalogue nor a model folder; suggests the nearest name.
-        InputError: a folder whose configuration cannot be used.
+        InputError: a folder whose configuration cannot be used, or a delta that cannot be read.
     """
     known = cards()
     if name in known:
         return known[name]
     folder = Path(name)
+    base, delta = split_name(name)
+    if delta is not None:
+        from kiridashi.models.delta.opening import adapted_card
+
+        return adapted_card(find_card(base), delta)
     if (folder / "config.json").is_file():
         from kiridashi.models.folder import card_of_folder
 
@@ -116,3 +137,18 @@ def find_card(name: str) -> ModelCard:
     near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise UsageError(f"no model named {name!r}.{hint} Known: {', '.join(known)}, or a local folder")
+
+
+def split_name(name: str) -> tuple[str, Path | None]:
+    """What comes before and after the @ of a model's name, the latter None without one.
+
+    A folder whose own name holds an @ is a folder.
+    """
+    if (Path(name) / "config.json").is_file():
+        return name, None
+    places = [place for place, letter in enumerate(name) if letter == "@"]
+    for place in places:
+        base = name[:place]
+        if base in cards() or (Path(base) / "config.json").is_file():
+            return base, Path(name[place + 1 :])
+    return name, None

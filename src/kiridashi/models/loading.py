@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from kiridashi.core.errors import InputError, ModelUnavailableError
-from kiridashi.models.catalogue import DEFAULT_MODEL, ModelCard, find_card
+from kiridashi.models.catalogue import DEFAULT_MODEL, ModelCard, find_card, split_name
 from kiridashi.models.fetching import cached_folder, fetch_card, shipped_file
 from kiridashi.models.folder import own_settings, read_json, read_weights
 from kiridashi.models.promptable import PromptableModel
@@ -20,13 +20,28 @@ from kiridashi.models.promptable import PromptableModel
 def load_model(name: str = DEFAULT_MODEL) -> PromptableModel:
     """The model of a catalogue name or of a local folder; loaded once a process.
 
-    A hub model that is not on this machine is fetched first.
+    A hub model that is not on this machine is fetched first. `NAME@DELTA` is the model with a delta in it,
+    with a network of its own.
 
     Raises:
         UsageError: no such name.
         ModelUnavailableError: its files are not on this machine and cannot be fetched.
         InputError: the files are damaged or do not fit together.
     """
+    base, delta = split_name(name)
+    if delta is not None:
+        from kiridashi.models.delta import apply_delta, open_delta
+
+        return apply_delta(_load(base), open_delta(delta)).model
+    return _load(name)
+
+
+def compact_eye(model: PromptableModel) -> PromptableModel:
+    """The model whose trunk tells classes apart: the one given if it sees as compact does, else compact."""
+    return model if model.card.sees_as_shipped else load_model(DEFAULT_MODEL)
+
+
+def _load(name: str) -> PromptableModel:
     card = find_card(name)
     if card.kind == "package":
         return PromptableModel(_load_shipped(card), card)

@@ -1,4 +1,4 @@
-"""Prototypes and likeness on a feature map: masked average pooling, cosine, Otsu's mask.
+"""Masks and likeness on a feature map: a mask's cells, masked average pooling, cosine, Otsu's mask.
 
 The formulas of CAV-SAM's test-time alignment and pseudo masks, on maps without a batch axis.
 """
@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kiridashi.core.geometry.otsu import otsu
+from kiridashi.core.mask import Mask
 
 # Weights that add up to less than this count as nothing: the prototype is then zero, not infinite.
 LEAST_WEIGHT = 1e-6
@@ -45,3 +46,20 @@ def otsu_mask(similarity: Tensor) -> Tensor:
     """
     threshold = otsu(similarity.detach().cpu().numpy()).threshold
     return (similarity > threshold).to(similarity.dtype)
+
+
+def best_covered(share: Tensor) -> Tensor:
+    """Cells at least half covered; of an object too small for that, its best-covered ones."""
+    most = float(share.max())
+    if most <= 0:
+        return torch.zeros_like(share, dtype=torch.bool)
+    return share >= min(0.5, most * 0.999)
+
+
+def mask_share(mask: Mask, height: int, width: int) -> Tensor:
+    """(height, width) share of each cell that the mask covers, 0..1.
+
+    A mask too thin or small to cover any cell keeps its true, small shares: nothing vanishes.
+    """
+    full = torch.from_numpy(mask.to_array()).float()[None, None]
+    return F.interpolate(full, size=(height, width), mode="bilinear", antialias=True)[0, 0].clamp(0, 1)

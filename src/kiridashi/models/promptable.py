@@ -17,6 +17,7 @@ from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
 from kiridashi.models.catalogue import ModelCard, Part
+from kiridashi.models.positions import keep_positions
 from kiridashi.models.preprocess import to_input
 from kiridashi.models.prompt_map import draw_prompts
 
@@ -97,6 +98,7 @@ class PromptableModel:
 
     def __init__(self, net: nn.Module, card: ModelCard) -> None:
         self.net: Any = net.eval().requires_grad_(False)
+        keep_positions(self.net)
         self.card = card
         self._encoded: OrderedDict[str, Features] = OrderedDict()
 
@@ -139,6 +141,10 @@ class PromptableModel:
         while len(self._encoded) > KEPT_PICTURES:
             self._encoded.popitem(last=False)
         return features
+
+    def forget(self) -> None:
+        """Drop the kept encodings; for whoever changes the network's weights."""
+        self._encoded.clear()
 
     @contextmanager
     def with_neck(self, neck: nn.Module) -> Iterator[None]:
@@ -230,6 +236,10 @@ class PromptableModel:
         """
         logits = previous.clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT)[None, None]
         return Decoded(*self._decode_alike(features, [prompt], multimask, logits), features.size)
+
+    def decode_alike(self, features: Features, prompts: Sequence[Prompt], multimask: bool = True) -> Decoded:
+        """As `decode`, for prompts of one kind; gradients flow if they are on."""
+        return Decoded(*self._decode_alike(features, prompts, multimask), features.size)
 
     def _decode_alike(
         self, features: Features, prompts: Sequence[Prompt], multimask: bool, previous: Tensor | None = None

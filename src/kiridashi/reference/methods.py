@@ -24,7 +24,7 @@ ROWS = MappingProxyType(
         "cav-affine": ("affine",),
     }
 )
-METHOD_NAMES = ("prototype", "concat", "cav", *ROWS)
+METHOD_NAMES = ("prototype", "adapted", "concat", "cav", *ROWS)
 
 
 def make_method(
@@ -61,6 +61,10 @@ def make_method(
         from kiridashi.reference.prototype import Prototype
 
         return Prototype(model, verdict=verdict, instances=instances, seed=seed)
+    if name == "adapted":
+        from kiridashi.reference.adapted import Adapted
+
+        return Adapted(model, verdict=verdict, instances=instances, seed=seed)
     if name == "concat":
         from kiridashi.reference.concat import Concat
 

@@ -13,8 +13,7 @@ from kiridashi.core.errors import UsageError
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Negative, Reference
 from kiridashi.core.segments import Segments
-from kiridashi.models.catalogue import DEFAULT_MODEL
-from kiridashi.models.loading import load_model
+from kiridashi.models.loading import compact_eye
 from kiridashi.models.promptable import PromptableModel
 from kiridashi.models.sharpening import sharpen
 from kiridashi.reference.instances import LABEL, ObjectSize, split_instances, whole_object
@@ -87,8 +86,7 @@ class Prototype:
 
     def look(self, picture: Picture) -> View:
         """What the prior needs of a picture, seen with the compact model's trunk."""
-        eye = self.model if self.model.card.name == DEFAULT_MODEL else load_model(DEFAULT_MODEL)
-        return look(eye, picture)
+        return look(compact_eye(self.model), picture)
 
     def save(self, path: Path) -> None:
         """Write the learned state."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -26,12 +26,15 @@ class Frame:
         name: of the file, or of the video with the place.
         picture: None when it cannot be used.
         why: the reason then, else empty.
+        seconds: when it is shown, from the start of a video; of a live source when it came, in Unix time;
+            None where nobody knows.
     """
 
     index: int
     name: str
     picture: Picture | None
     why: str = ""
+    seconds: float | None = None
 
 
 class Clip(Protocol):
@@ -158,7 +161,7 @@ def fitting(frame: Frame, size: tuple[int, int]) -> Frame:
         return frame
     height, width = frame.picture.size
     reason = f"the frame is {width} x {height} pixels and the clip {size[1]} x {size[0]}"
-    return Frame(frame.index, frame.name, None, reason)
+    return replace(frame, picture=None, why=reason)
 
 
 def _pictures_in(folder: Path) -> list[Path]:

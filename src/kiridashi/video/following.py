@@ -1,9 +1,11 @@
 """One clip from its first frame to its last, or from where a killed run was."""
 
 from collections.abc import Callable
+from itertools import islice
 
 from kiridashi.core.errors import InputError
 from kiridashi.core.picture import Picture
+from kiridashi.video.camera import Camera
 from kiridashi.video.clip import Clip, Frame, FrameFolder
 from kiridashi.video.output import TrackFolder
 from kiridashi.video.prompting import Given, Plan
@@ -11,7 +13,9 @@ from kiridashi.video.tracker import Tracker
 
 # Frames between two checkpoints: at most so many are done again after a kill.
 CHECKPOINT_FRAMES = 32
-# Frames in which a finder looks for its objects before it gives up.
+# A camera does not show them again: a kill costs so many lines of the table.
+LIVE_CHECKPOINT_FRAMES = 4
+# Frames of a file in which a finder looks for its objects before it gives up; before a camera it waits.
 SEARCHED_FRAMES = 32
 NOT_FOUND = f"the object of the reference is in none of the first {SEARCHED_FRAMES} frames"
 Step = Callable[[], None]
@@ -24,7 +28,8 @@ def follow(
     folder: TrackFolder,
     step: Step = lambda: None,
     *,
-    checkpoint_frames: int = CHECKPOINT_FRAMES,
+    most_frames: int | None = None,
+    checkpoint_frames: int | None = None,
 ) -> None:
     """Track a clip into its folder; frames are read one by one and none is kept.
 
@@ -34,7 +39,8 @@ def follow(
         tracker: new, or restored from `folder.memory`.
         folder: takes the results; its progress says where to go on.
         step: called after each frame.
-        checkpoint_frames: between two checkpoints, at least 1.
+        most_frames: after which to stop, counted from the clip's first; None: at its end.
+        checkpoint_frames: between two checkpoints, at least 1; None: as the kind of clip wants it.
 
     Raises:
         InputError: a frame with a prompt cannot be read, the clip ends before its last prompt, or
@@ -45,18 +51,26 @@ def follow(
     plan.check(size)
     if isinstance(clip, FrameFolder):
         _check_last(plan, clip, len(clip))
-    for frame in clip.frames(folder.progress.frames):
-        _one(frame, plan, tracker, folder, size)
+    live = isinstance(clip, Camera)
+    checkpoint_frames = checkpoint_frames or (LIVE_CHECKPOINT_FRAMES if live else CHECKPOINT_FRAMES)
+    left = None if most_frames is None else max(most_frames - folder.progress.frames, 0)
+    for frame in islice(clip.frames(folder.progress.frames), left):
+        _one(frame, plan, tracker, folder, size, waits=live)
         step()
         if folder.progress.frames % checkpoint_frames == 0:
             folder.checkpoint(tracker.state())
+    if live:
+        # It cannot be read again: what came is complete, whatever else there is to say.
+        folder.finish(tracker.state())
     _check_last(plan, clip, folder.progress.frames)
     if not folder.progress.found:
         raise InputError(NOT_FOUND)
     folder.finish(tracker.state())
 
 
-def _one(frame: Frame, plan: Plan, tracker: Tracker, folder: TrackFolder, size: tuple[int, int]) -> None:
+def _one(
+    frame: Frame, plan: Plan, tracker: Tracker, folder: TrackFolder, size: tuple[int, int], *, waits: bool
+) -> None:
     for object_id in plan.drops.get(frame.index, ()):
         if object_id in tracker.objects:
             tracker.forget(object_id)
@@ -65,18 +79,21 @@ def _one(frame: Frame, plan: Plan, tracker: Tracker, folder: TrackFolder, size: 
             raise InputError(
                 f"frame {frame.index} ({frame.name}), which a prompt is for, cannot be used: {frame.why}"
             )
-        folder.write(tracker.skip(size), None, frame.name, frame.why)
+        folder.write(tracker.skip(size), None, frame.name, frame.why, frame.seconds)
         return
-    prompts = _prompts(frame.index, frame.picture, plan, folder)
-    folder.write(tracker.step(frame.picture, prompts), frame.picture, frame.name)
+    prompts = _prompts(frame.index, frame.picture, plan, folder, waits=waits)
+    tracked = tracker.step(frame.picture, prompts)
+    folder.write(tracked, frame.picture, frame.name, seconds=frame.seconds)
 
 
-def _prompts(index: int, picture: Picture, plan: Plan, folder: TrackFolder) -> dict[int, Given]:
+def _prompts(
+    index: int, picture: Picture, plan: Plan, folder: TrackFolder, *, waits: bool
+) -> dict[int, Given]:
     if plan.finder is None:
         return dict(plan.prompts.get(index, {}))
     if folder.progress.found:
         return {}
-    if index >= SEARCHED_FRAMES:
+    if index >= SEARCHED_FRAMES and not waits:
         raise InputError(NOT_FOUND)
     return dict(plan.finder(picture))
 

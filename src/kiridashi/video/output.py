@@ -24,15 +24,17 @@ from kiridashi.core.picture import Picture, Rgb
 from kiridashi.core.segments import Segment, Segments
 from kiridashi.data.atomic import atomic_path, write_bytes, write_json
 from kiridashi.data.files import one_line, reason_of
-from kiridashi.data.pictures import write_picture
+from kiridashi.data.pictures import read_picture, write_picture
 from kiridashi.data.tensors import read_tensors
 from kiridashi.report.folder import differences, read_settings, sweep
 from kiridashi.report.lines import dump_line
 from kiridashi.video import tracks
+from kiridashi.video.film import SUFFIX, rate_of, write_film
 from kiridashi.video.thumbnails import Thumbnails
 from kiridashi.video.tracker import State, TrackedFrame
 
 RUN, TRACKS, RLE, STRIP = "run.json", "tracks.csv", "masks.jsonl", "strip.jpg"
+FILM = f"overlays{SUFFIX}"
 MASKS, OVERLAYS, CHECKPOINT = "masks", "overlays", "checkpoint.safetensors"
 TRACKER, THUMBNAILS, FACTS = "tracker.", "thumbnails.", "facts"
 QUALITY = 88
@@ -58,6 +60,7 @@ class Progress:
         found: frames in which each object was found, by id as text.
         complaints: index, name and reason of the first unreadable frames.
         lengths: of the growing files, in bytes.
+        span: when the first and the last frame were, in seconds, where that is known.
         done: whether the clip is at its end.
     """
 
@@ -67,6 +70,7 @@ class Progress:
     found: dict[str, int] = field(default_factory=dict)
     complaints: list[tuple[int, str, str]] = field(default_factory=list)
     lengths: dict[str, int] = field(default_factory=dict)
+    span: tuple[float, float] | None = None
     done: bool = False
 
 
@@ -77,6 +81,7 @@ class TrackFolder:
         path: the folder.
         mask_format: of the masks.
         overlays: whether every frame is drawn.
+        film: whether a film is made of the drawn frames at the end.
 
     Attributes:
         path: the folder.
@@ -84,8 +89,10 @@ class TrackFolder:
         memory: the tracker's state at the checkpoint that the run goes on from; empty at its start.
     """
 
-    def __init__(self, path: Path, mask_format: Format = Format.PNG, overlays: bool = False) -> None:
-        self.path, self._format, self._overlays = path, mask_format, overlays
+    def __init__(
+        self, path: Path, mask_format: Format = Format.PNG, overlays: bool = False, film: bool = False
+    ) -> None:
+        self.path, self._format, self._overlays, self._film = path, mask_format, overlays or film, film
         self.progress = Progress()
         self.memory: dict[str, Tensor] = {}
         self._thumbnails = Thumbnails()
@@ -98,6 +105,7 @@ class TrackFolder:
         *,
         mask_format: Format = Format.PNG,
         overlays: bool = False,
+        film: bool = False,
         resume: bool = False,
         overwrite: bool = False,
     ) -> "TrackFolder":
@@ -108,6 +116,7 @@ class TrackFolder:
             settings: what the results depend on, as JSON; kept in `run.json`.
             mask_format: of the masks.
             overlays: draw every frame.
+            film: draw every frame, and make a film of them at the end.
             resume: go on with the run in the folder.
             overwrite: remove the results of the run in the folder first.
 
@@ -120,8 +129,9 @@ class TrackFolder:
             raise UsageError("--resume and --overwrite contradict each other; give one of them")
         if path.exists() and not path.is_dir():
             raise UsageError(f"{path}: --out names a folder, and this is a file")
-        folder = cls(path, mask_format, overlays)
-        settings = {"version": __version__, "format": str(mask_format), "overlays": overlays, **settings}
+        folder = cls(path, mask_format, overlays, film)
+        drawn = {"overlays": overlays or film, "film": film}
+        settings = {"version": __version__, "format": str(mask_format), **drawn, **settings}
         if folder._holds_results():
             if not (resume or overwrite):
                 raise UsageError(
@@ -138,7 +148,14 @@ class TrackFolder:
             folder._begin()
         return folder
 
-    def write(self, frame: TrackedFrame, picture: Picture | None, name: str, why: str = "") -> None:
+    def write(
+        self,
+        frame: TrackedFrame,
+        picture: Picture | None,
+        name: str,
+        why: str = "",
+        seconds: float | None = None,
+    ) -> None:
         """Write one frame.
 
         Args:
@@ -146,6 +163,7 @@ class TrackFolder:
             picture: the frame; None when it could not be read.
             name: of the frame.
             why: the reason when it could not be read.
+            seconds: when it was, where that is known.
 
         Raises:
             UsageError: a file cannot be written.
@@ -154,9 +172,12 @@ class TrackFolder:
             write_labels(self.path / MASKS / f"{frame.index:05d}.png", label_map(frame))
         else:
             self._append(RLE, "".join(dump_line(line) + "\n" for line in rle_lines(frame)))
-        self._append(TRACKS, tracks.rows(frame))
+        self._append(TRACKS, tracks.rows(frame, seconds))
         self._draw(frame, picture)
         self._count(frame, picture is not None, name, why)
+        if seconds is not None:
+            first = seconds if self.progress.span is None else self.progress.span[0]
+            self.progress.span = (first, seconds)
 
     def checkpoint(self, memory: Mapping[str, Tensor]) -> None:
         """Keep what a later run goes on from: all frames so far, and the tracker's state after them."""
@@ -169,17 +190,21 @@ class TrackFolder:
         write_bytes(self.path / CHECKPOINT, save(tensors, metadata={FACTS: facts}), fsync=True)
 
     def finish(self, memory: Mapping[str, Tensor]) -> None:
-        """Draw the strip and note that the clip is at its end."""
+        """Draw the strip, make the film and note that the clip is at its end."""
         strip = self._thumbnails.strip()
         if strip is not None:
             write_picture(self.path / STRIP, strip, QUALITY)
+        if self._film:
+            drawn = (self.path / OVERLAYS / f"{index:05d}.jpg" for index in range(self.progress.frames))
+            rate = rate_of(self.progress.frames, *(self.progress.span or (None, None)))
+            write_film(self.path / FILM, (read_picture(path).pixels for path in drawn), rate)
         self.progress.done = True
         self.checkpoint(memory)
 
     def facts(self) -> dict[str, Any]:
         """How far the run is, as JSON: frames by kind, and in how many each object was found."""
         facts = asdict(self.progress)
-        del facts["lengths"], facts["done"]
+        del facts["lengths"], facts["span"], facts["done"]
         return facts
 
     def _draw(self, frame: TrackedFrame, picture: Picture | None) -> None:
@@ -222,7 +247,7 @@ class TrackFolder:
 
     def _holds_results(self) -> bool:
         # run.json alone is a run that stopped before its first frame: nothing to lose.
-        files = [self.path / name for name in (TRACKS, RLE, STRIP, CHECKPOINT)]
+        files = [self.path / name for name in (TRACKS, RLE, STRIP, FILM, CHECKPOINT)]
         folders = [self.path / name for name in (MASKS, OVERLAYS)]
         return any(file.exists() for file in files) or any(
             folder.is_dir() and any(folder.iterdir()) for folder in folders
@@ -261,7 +286,7 @@ class TrackFolder:
 
     def _clear(self) -> None:
         """Remove the files of a run, and nothing else."""
-        for name in (TRACKS, RLE, STRIP, CHECKPOINT):
+        for name in (TRACKS, RLE, STRIP, FILM, CHECKPOINT):
             (self.path / name).unlink(missing_ok=True)
         for folder, suffix in ((MASKS, "png"), (OVERLAYS, "jpg")):
             for path in (self.path / folder).glob(f"*.{suffix}"):

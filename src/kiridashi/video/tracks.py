@@ -19,6 +19,7 @@ COLUMNS = (
     "y0",
     "x1",
     "y1",
+    "seconds",
 )
 
 
@@ -27,11 +28,16 @@ def header() -> str:
     return _lines([COLUMNS])
 
 
-def rows(frame: TrackedFrame) -> str:
+def rows(frame: TrackedFrame, seconds: float | None = None) -> str:
     """The lines of one frame, each with its line end; empty without objects.
 
     Centre and box are in pixels, the box with x1, y1 exclusive; they are empty where the object is lost.
+
+    Args:
+        frame: what was found.
+        seconds: when it was, where that is known.
     """
+    when = "" if seconds is None else f"{seconds:.3f}"
     return _lines(
         [
             (
@@ -42,6 +48,7 @@ def rows(frame: TrackedFrame) -> str:
                 f"{one.score:.4f}",
                 one.mask.area,
                 *_place(one.mask),
+                when,
             )
             for name, one in frame.objects.items()
         ]

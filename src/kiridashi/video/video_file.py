@@ -1,21 +1,19 @@
 """Frames of a video file by PyAV, which the extra `video` installs."""
 
-import importlib
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from kiridashi.core.errors import InputError, UsageError
-from kiridashi.core.picture import Picture
+from kiridashi.core.errors import InputError
 from kiridashi.data.files import check_file, reason_of, unusable
 from kiridashi.data.raster import MAX_PIXELS
 from kiridashi.video.clip import Frame, fitting
+from kiridashi.video.pyav import FORMATS, load_av, picture_of
 
-# Play lists and the like, which fetch other files, are left out on purpose.
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,gif,h264,hevc"
+# Frames that may lack of what a file says, before it counts as cut off: durations are rounded.
+SPARE, SPARE_SHARE = 2, 0.02
 
 
 class VideoFile:
@@ -26,6 +24,7 @@ class VideoFile:
 
     Attributes:
         name: of the file, without suffix.
+        ending: after the last frame, whether some are missing; else empty.
 
     Raises:
         InputError: it is no video that can be read.
@@ -34,15 +33,17 @@ class VideoFile:
 
     def __init__(self, path: Path) -> None:
         check_file(path)
-        self._av = _load_av(path)
+        self._av = load_av(f"{path}: reading a video file (a folder with its frames as pictures does not)")
         self._path = path
+        self._torn = False
         self.name = path.stem
+        self.ending = ""
         with self._open() as container:
             stream = container.streams.video[0]
             width, height = stream.codec_context.width, stream.codec_context.height
             if width * height > MAX_PIXELS:
                 raise unusable(path, f"frames of {width} x {height} pixels are more than can be read")
-            self._expected = _count(stream)
+            self._expected = _count(container, stream, self._av.time_base)
 
     @cached_property
     def size(self) -> tuple[int, int]:
@@ -69,6 +70,7 @@ class VideoFile:
 
     def _decoded(self, start: int) -> Iterator[Frame]:
         index = 0
+        self._torn = False
         with self._open() as container:
             stream = container.streams.video[0]
             for packet in self._packets(container, stream):
@@ -76,13 +78,16 @@ class VideoFile:
                     if index >= start:
                         yield self._frame(index, decoded)
                     index += 1
+        missing = (self._expected or 0) - index
+        if self._torn or missing > SPARE + SPARE_SHARE * index:
+            self.ending = f"it should have {self._expected or 'more'} frames and is cut off or damaged"
 
     def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
         try:
             yield from container.demux(stream)
         except self._av.FFmpegError:
             # A file that was cut short ends here.
-            return
+            self._torn = True
 
     def _decode(self, packet: Any) -> list[Any]:
         """The frames of a packet; a damaged one stands for one frame."""
@@ -95,9 +100,7 @@ class VideoFile:
         name = f"{self._path.name} #{index}"
         if isinstance(decoded, Exception):
             return Frame(index, name, None, f"damaged ({reason_of(decoded)})")
-        pixels = decoded.to_ndarray(format="rgb24")
-        quarter_turns = round(getattr(decoded, "rotation", 0) / 90)
-        return Frame(index, name, Picture(np.ascontiguousarray(np.rot90(pixels, quarter_turns)), name))
+        return Frame(index, name, picture_of(decoded, name), seconds=decoded.time)
 
     def _open(self) -> Any:
         options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
@@ -111,20 +114,16 @@ class VideoFile:
         return container
 
 
-def _load_av(path: Path) -> Any:
-    try:
-        return importlib.import_module("av")
-    except ImportError as error:
-        raise UsageError(
-            f"{path}: reading a video file needs PyAV: pip install 'kiridashi[video]'; "
-            "or name a folder with its frames as pictures"
-        ) from error
-
-
-def _count(stream: Any) -> int | None:
+def _count(container: Any, stream: Any, ticks: int) -> int | None:
     if stream.frames:
         return int(stream.frames)
     if stream.duration and stream.time_base and stream.average_rate:
-        expected: int = round(stream.duration * stream.time_base * stream.average_rate)
-        return expected
+        return _rounded(stream.duration * stream.time_base * stream.average_rate)
+    # Matroska tells it of the file as a whole.
+    if container.duration and stream.average_rate:
+        return _rounded(container.duration * stream.average_rate / ticks)
     return None
+
+
+def _rounded(frames: Fraction) -> int:
+    return round(frames)

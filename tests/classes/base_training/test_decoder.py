@@ -7,9 +7,9 @@ from torch import Tensor
 
 from kiridashi.classes.base_training import decoder as module
 from kiridashi.classes.base_training.decoder import DecoderResult, tune_decoder
-from kiridashi.classes.base_training.mask_loss import mask_loss
 from kiridashi.classes.base_training.options import BaseOptions
 from kiridashi.core.errors import UsageError
+from kiridashi.models.mask_loss import mask_loss
 from kiridashi.models.promptable import Features, PromptableModel
 
 from .material import Discs, Killed, Killing, ignore

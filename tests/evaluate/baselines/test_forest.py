@@ -4,7 +4,7 @@ import pytest
 from kiridashi.core.errors import UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
-from kiridashi.core.reference import Reference
+from kiridashi.core.reference import Negative, Reference
 from kiridashi.evaluate.baselines import RandomForestPixels
 from kiridashi.testing.scenes import plain, scene
 
@@ -43,3 +43,11 @@ def test_order_of_calls() -> None:
         RandomForestPixels().predict(plain())
     with pytest.raises(UsageError, match="at least one"):
         RandomForestPixels().fit([])
+
+
+def test_bare_pictures_teach_what_is_no_object() -> None:
+    """Without them everything that is not the background's colour may be the object."""
+    other = Picture(np.full((40, 60, 3), (200, 180, 40), dtype=np.uint8))
+    plainly = RandomForestPixels().fit([scene(0)])
+    taught = RandomForestPixels().fit([scene(0)], [Negative(other)])
+    assert taught.predict(other).union().coverage < 0.01 <= plainly.predict(other).union().coverage

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from kiridashi.core.mask import Mask
-from kiridashi.evaluate.ifsis.scoring import Answer, Shape, Target, average_precision, without_ignored
+from kiridashi.evaluate.ifsis.scoring import without_ignored
+from kiridashi.evaluate.metrics.average_precision import Answer, Shape, Target, average_precision
 
 
 def box(x0: int, x1: int) -> Shape:

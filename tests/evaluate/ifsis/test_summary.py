@@ -2,9 +2,9 @@ import pytest
 
 from kiridashi.core.errors import UsageError
 from kiridashi.evaluate.ifsis.run import Outcome
-from kiridashi.evaluate.ifsis.scoring import Precision
 from kiridashi.evaluate.ifsis.splits import Split
 from kiridashi.evaluate.ifsis.summary import as_markdown, summarise
+from kiridashi.evaluate.metrics.average_precision import Precision
 
 SPLIT = Split(("cat", "dog"), ("cow",))
 

@@ -9,8 +9,8 @@ from tests.evaluate.vos.maps import SIZE, label_map
 
 from kiridashi.core.errors import InputError, UsageError
 from kiridashi.core.picture import Picture
-from kiridashi.evaluate.boundary import boundary_f
 from kiridashi.evaluate.clips import Clip
+from kiridashi.evaluate.metrics.boundary import boundary_f
 from kiridashi.evaluate.vos.lines import Key, Line, ObjectScore
 from kiridashi.evaluate.vos.run import Plan, run
 from kiridashi.evaluate.vos.sets import VosSet, open_set

@@ -7,8 +7,8 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from kiridashi.core.errors import InputError
+from kiridashi.evaluate.metrics.levels import THRESHOLDS, levels
 from kiridashi.evaluate.wsol.boxes import (
-    THRESHOLDS,
     as_boxes,
     best_iou,
     component_boxes,
@@ -16,7 +16,6 @@ from kiridashi.evaluate.wsol.boxes import (
     inclusive,
     inclusive_iou,
     largest_component_box,
-    levels,
     min_max,
     resized,
     scaled,

@@ -3,8 +3,8 @@ import pytest
 
 from kiridashi.core.errors import SizeMismatchError, UsageError
 from kiridashi.core.mask import Mask
+from kiridashi.evaluate.metrics.levels import THRESHOLDS
 from kiridashi.evaluate.wsol.answers import WsolAnswer
-from kiridashi.evaluate.wsol.boxes import THRESHOLDS
 from kiridashi.evaluate.wsol.items import Target, Truth, nearest
 from kiridashi.evaluate.wsol.scoring import Curves, Score, score
 

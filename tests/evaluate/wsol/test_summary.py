@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kiridashi.evaluate.metrics.levels import THRESHOLDS
+from kiridashi.evaluate.metrics.localisation import localised
 from kiridashi.evaluate.wsol.agreement import agreement
 from kiridashi.evaluate.wsol.agreement import as_csv as pairs_csv
 from kiridashi.evaluate.wsol.baselines import BASELINES
-from kiridashi.evaluate.wsol.boxes import THRESHOLDS
 from kiridashi.evaluate.wsol.lines import Key, Line
-from kiridashi.evaluate.wsol.metrics import localised
 from kiridashi.evaluate.wsol.run import Plan, run
 from kiridashi.evaluate.wsol.sample import draws, interval
 from kiridashi.evaluate.wsol.scoring import Curves, Score

@@ -236,3 +236,22 @@ def test_only_what_is_to_be_kept_is_remembered(
     assert state["object.2.recent.frames"].tolist() == [1]
     assert "object.1.recent.frames" not in state
     assert session.frame == 2
+
+
+def test_points_correct_what_is_remembered_of_a_known_object(
+    tiny_drawing: PromptableModel, clip: list[Picture], disc: Mask
+) -> None:
+    def last(first: dict[int, Prompt | Mask], then: dict[int, Prompt | Mask]) -> torch.Tensor:
+        session = tiny_drawing.video()
+        session.step(clip[0], first)
+        session.step(clip[1])
+        return session.step(clip[2], then)[1].guess
+
+    corrected = last({1: disc}, {1: OTHER})
+    # It hears the click, and the memory as well.
+    assert not torch.equal(corrected, last({1: disc}, {}))
+    elsewhere = Mask.from_array(np.roll(disc.to_array(), 40, axis=0))
+    assert not torch.equal(corrected, last({1: elsewhere}, {1: OTHER}))
+    # A box says where the object is, whatever is remembered.
+    box = Prompt(points=OTHER.points, box=(80, 70, 120, 110))
+    assert torch.equal(last({1: disc}, {1: box}), last({1: elsewhere}, {1: box}))

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from kiridashi.core.errors import UsageError
-from kiridashi.reference.alignment.options import AlignmentOptions, AugmentationOptions
+from kiridashi.data.augmentation import AugmentationOptions
+from kiridashi.reference.alignment.options import AlignmentOptions
 
 
 def test_the_defaults_are_the_papers() -> None:

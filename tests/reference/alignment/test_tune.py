@@ -12,9 +12,10 @@ from kiridashi.core.errors import InputError, UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Reference
+from kiridashi.data.augmentation import AugmentationOptions
 from kiridashi.models.promptable import PromptableModel
 from kiridashi.reference.alignment.delta import NeckDelta
-from kiridashi.reference.alignment.options import AlignmentOptions, AugmentationOptions
+from kiridashi.reference.alignment.options import AlignmentOptions
 from kiridashi.reference.alignment.tune import tune_neck
 
 DiscSite = Callable[..., Reference]

@@ -4,8 +4,9 @@ import numpy as np
 
 from kiridashi.core.reference import Reference
 from kiridashi.models.loading import load_model
+from kiridashi.models.pooling import mask_share
 from kiridashi.reference.prior.appearance import AppearanceForest
-from kiridashi.reference.prior.evidence import GRID, Example, look, mask_share
+from kiridashi.reference.prior.evidence import GRID, Example, look
 
 
 def test_colour_that_differs_is_learned(disc_site: Callable[..., Reference]) -> None:

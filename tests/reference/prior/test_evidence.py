@@ -6,7 +6,8 @@ import torch
 from kiridashi.core.mask import Mask
 from kiridashi.core.reference import Reference
 from kiridashi.models.loading import load_model
-from kiridashi.reference.prior.evidence import GRID, Example, best_covered, look, mask_share
+from kiridashi.models.pooling import best_covered, mask_share
+from kiridashi.reference.prior.evidence import GRID, Example, look
 
 
 def test_a_view_holds_all_levels_on_their_grids(disc_site: Callable[..., Reference]) -> None:

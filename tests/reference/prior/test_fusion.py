@@ -5,8 +5,9 @@ import torch
 
 from kiridashi.core.reference import Reference
 from kiridashi.models.loading import load_model
+from kiridashi.models.pooling import mask_share
 from kiridashi.reference.prior.estimator import PriorEstimator, fusion_net
-from kiridashi.reference.prior.evidence import GRID, Example, look, mask_share
+from kiridashi.reference.prior.evidence import GRID, Example, look
 from kiridashi.reference.prior.fusion import FACTS, FusionNet, gather_evidence, reference_facts
 from kiridashi.reference.prior.similarity import LEVELS, remember
 

@@ -6,7 +6,8 @@ from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Reference
 from kiridashi.models.loading import load_model
-from kiridashi.reference.prior.evidence import Example, look, mask_share
+from kiridashi.models.pooling import mask_share
+from kiridashi.reference.prior.evidence import Example, look
 from kiridashi.reference.prior.similarity import CHANNELS_A_LEVEL, LEVELS, compare, remember
 
 

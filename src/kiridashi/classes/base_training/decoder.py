@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from kiridashi.classes.base_training.coco_set import InstanceSet, Sample
 from kiridashi.classes.base_training.gathering import LEAST_AREA, Progress
-from kiridashi.classes.base_training.mask_loss import mask_loss
 from kiridashi.classes.base_training.options import BaseOptions
 from kiridashi.classes.base_training.sampling import BACKGROUND, draw_points
 from kiridashi.core.errors import UsageError
@@ -25,6 +24,7 @@ from kiridashi.core.mask import Mask
 from kiridashi.core.prompt import Prompt
 from kiridashi.data.atomic import write_bytes
 from kiridashi.data.tensors import read_tensors
+from kiridashi.models.mask_loss import mask_loss
 from kiridashi.models.preprocess import to_input
 from kiridashi.models.promptable import Features, PromptableModel
 from kiridashi.models.resuming import Resuming

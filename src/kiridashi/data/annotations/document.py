@@ -1,6 +1,7 @@
 """Read a JSON document that somebody else wrote."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,18 +16,32 @@ def read_document(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     Raises:
         InputError: the file cannot be read, is too large, is no JSON object, or has NaN or infinity.
     """
+    document = read_value(path, max_bytes, _refuse_constant)
+    if not isinstance(document, dict):
+        raise unusable(path, f"expected a JSON object at the top, got {type(document).__name__}")
+    return document
+
+
+def read_value(path: Path, max_bytes: int = MAX_BYTES, constant: Callable[[str], Any] = float) -> Any:
+    """What a JSON file of at most `max_bytes` holds.
+
+    Args:
+        path: the file.
+        max_bytes: that it may have.
+        constant: makes a value of `NaN`, `Infinity` and `-Infinity`, or refuses them with ValueError.
+
+    Raises:
+        InputError: the file cannot be read, is too large or is no JSON.
+    """
     check_file(path, max_bytes)
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=constant)
     except UnicodeDecodeError as error:
         raise unusable(path, "not JSON (not UTF-8 text)") from error
     except RecursionError as error:
         raise unusable(path, "not usable: nested too deeply") from error
     except (OSError, ValueError) as error:
         raise unusable(path, f"not JSON ({reason_of(error)})") from error
-    if not isinstance(document, dict):
-        raise unusable(path, f"expected a JSON object at the top, got {type(document).__name__}")
-    return document
 
 
 def records(document: dict[str, Any], key: str, path: Path) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from kiridashi.data.annotations.document import records
 from kiridashi.data.annotations.outlines import LabelledMask, Outline, fill, outline
 from kiridashi.data.files import unusable
 
-_WITHOUT_AREA = frozenset({"point", "points", "line", "linestrip"})
+WITHOUT_AREA = frozenset({"point", "points", "line", "linestrip"})
 
 
 def masks(
@@ -45,15 +45,20 @@ def masks(
         name = str(shape.get("label"))
         if label is not None and name != label:
             continue
-        mask = _mask(shape, picture.size, path)
+        mask = shape_mask(shape, picture.size, path)
         if not mask.is_empty:
             found.append(LabelledMask(name, mask))
     return found
 
 
-def _mask(shape: dict[str, Any], size: tuple[int, int], path: Path) -> Mask:
+def shape_mask(shape: dict[str, Any], size: tuple[int, int], path: Path) -> Mask:
+    """The pixels of one shape; none for points and lines.
+
+    Raises:
+        InputError: wrong structure, or a kind of shape that is not known.
+    """
     kind = shape.get("shape_type") or "polygon"
-    if kind in _WITHOUT_AREA:
+    if kind in WITHOUT_AREA:
         return Mask.empty(size)
     points = outline(shape.get("points"), size, path)
     if kind == "polygon":

@@ -59,8 +59,9 @@ def fill(outlines: Sequence[Outline], size: tuple[int, int], path: Path) -> Mask
         return Mask.empty(size)
     if sum(_perimeter(points) for points in closed) > MAX_PERIMETER:
         raise unusable(path, f"an outline is longer than {MAX_PERIMETER} pixels")
+    # Run lengths are decoded where the object is; the codec would fill the whole picture.
     parts = codec.frPyObjects([points.ravel().tolist() for points in closed], *size)
-    return Mask.from_array(codec.decode(codec.merge(parts)))
+    return Mask.from_rle({"size": list(size), "counts": codec.merge(parts)["counts"]})
 
 
 def _perimeter(points: Outline) -> float:

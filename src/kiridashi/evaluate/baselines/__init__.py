@@ -2,5 +2,6 @@
 
 from kiridashi.evaluate.baselines.cosine import CosinePrototypes
 from kiridashi.evaluate.baselines.forest import RandomForestPixels
+from kiridashi.evaluate.baselines.unet import UNet
 
-__all__ = ["CosinePrototypes", "RandomForestPixels"]
+__all__ = ["CosinePrototypes", "RandomForestPixels", "UNet"]

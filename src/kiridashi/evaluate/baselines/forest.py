@@ -30,15 +30,16 @@ class RandomForestPixels:
         self.seed = seed
 
     def fit(self, references: Sequence[Reference], negatives: Sequence[Negative] = ()) -> Self:
-        """Train on every pixel of the references; negatives are not used."""
-        del negatives
+        """Train on every pixel of the references, and of negatives that hold no object anywhere."""
         from skimage.future import fit_segmenter
         from sklearn.ensemble import RandomForestClassifier
 
         if not references:
             raise UsageError("fit needs at least one reference")
-        features = [pixel_features(reference.picture) for reference in references]
+        bare = [negative.picture for negative in negatives if negative.mask is None]
+        features = [pixel_features(picture) for picture in (*(one.picture for one in references), *bare)]
         labels = [np.where(reference.mask.to_array(), OBJECT, BACKGROUND) for reference in references]
+        labels += [np.full(picture.size, BACKGROUND) for picture in bare]
         forest = RandomForestClassifier(
             n_estimators=50, max_depth=10, max_samples=0.05, n_jobs=1, random_state=self.seed
         )

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from kiridashi.evaluate.answering import Segmenter
     from kiridashi.models.promptable import PromptableModel
 
-BASELINE_NAMES = ("forest", "cosine")
+BASELINE_NAMES = ("forest", "cosine", "unet")
 
 
 def make_baseline(name: str, model: "PromptableModel", seed: int = 0) -> "Segmenter":
@@ -16,8 +16,8 @@ def make_baseline(name: str, model: "PromptableModel", seed: int = 0) -> "Segmen
 
     Args:
         name: one of `BASELINE_NAMES`.
-        model: whose features `cosine` compares; `forest` needs none.
-        seed: of the forest.
+        model: whose features `cosine` compares; the others need none.
+        seed: of the forest and the network.
 
     Raises:
         UsageError: no baseline of this name.
@@ -27,6 +27,10 @@ def make_baseline(name: str, model: "PromptableModel", seed: int = 0) -> "Segmen
 
     if name == "forest":
         return RandomForestPixels(seed)
+    if name == "unet":
+        from kiridashi.evaluate.baselines.unet import UNet
+
+        return UNet(seed)
     if name == "cosine":
         return CosinePrototypes(model)
     raise UsageError(f"no baseline named {name!r}; there are {', '.join(BASELINE_NAMES)}")

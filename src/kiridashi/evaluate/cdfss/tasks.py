@@ -1,6 +1,5 @@
 """A folder of pictures with truth, the rule that draws its episodes, and the size it is scored at."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -16,6 +15,7 @@ from kiridashi.evaluate.cdfss.clip_pairs import ClipPairs
 from kiridashi.evaluate.cdfss.drawing import RULES, draw_each_once
 from kiridashi.evaluate.cdfss.sources import READERS, fss1000
 from kiridashi.evaluate.episodes import ClassPictures, Episode, Example, FewShotSet
+from kiridashi.evaluate.texts import fingerprint
 
 # Pictures and masks of the benchmark are brought to this many pixels each way.
 BENCHMARK_SIDE = 400
@@ -58,13 +58,7 @@ class Task:
     @cached_property
     def fingerprint(self) -> str:
         """Changes when a file of the set comes, goes or changes; by size and time, not by content."""
-        digest = hashlib.sha256()
-        for path in sorted(self.folder.rglob("*")):
-            if path.is_file():
-                status = path.stat()
-                entry = (path.relative_to(self.folder).as_posix(), status.st_size, status.st_mtime_ns)
-                digest.update(repr(entry).encode("utf-8", "backslashreplace"))
-        return digest.hexdigest()[:16]
+        return fingerprint(self.folder, self.folder.rglob("*"))
 
 
 def open_tasks(folders: Sequence[Path], *, rule: str = "own", side: int | None = None) -> list[Task]:

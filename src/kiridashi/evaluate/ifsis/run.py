@@ -15,16 +15,15 @@ from kiridashi.core.errors import UsageError
 from kiridashi.evaluate.ifsis.drawing import draw_instances
 from kiridashi.evaluate.ifsis.instances import Instance, InstanceSet, MarkedPicture, labels_of
 from kiridashi.evaluate.ifsis.looking import Eye, Look, Vectors, background_of
-from kiridashi.evaluate.ifsis.scoring import (
+from kiridashi.evaluate.ifsis.scoring import targets_of, without_ignored
+from kiridashi.evaluate.ifsis.splits import Split
+from kiridashi.evaluate.metrics.average_precision import (
     Answer,
     Precision,
     Shape,
     Target,
     average_precision,
-    targets_of,
-    without_ignored,
 )
-from kiridashi.evaluate.ifsis.splits import Split
 
 # The novel classes alone, or base and novel classes together.
 SETTINGS = ("novel", "all")

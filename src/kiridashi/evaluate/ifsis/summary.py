@@ -7,9 +7,9 @@ from typing import Any
 
 from kiridashi.core.errors import UsageError
 from kiridashi.evaluate.ifsis.run import Outcome
-from kiridashi.evaluate.ifsis.scoring import Precision
 from kiridashi.evaluate.ifsis.splits import Split
 from kiridashi.evaluate.intervals import Interval, bootstrap_mean, paired_difference
+from kiridashi.evaluate.metrics.average_precision import Precision
 from kiridashi.evaluate.tables import markdown
 
 Figure = Callable[[Precision], float]

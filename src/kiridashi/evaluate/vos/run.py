@@ -14,8 +14,8 @@ from typing import Protocol
 from kiridashi.core.errors import InputError, KiridashiError, UsageError
 from kiridashi.data.files import one_line, reason_of
 from kiridashi.evaluate.clips import Clip
+from kiridashi.evaluate.metrics.j_and_f import score_frame
 from kiridashi.evaluate.vos.lines import Key, Line, ObjectScore
-from kiridashi.evaluate.vos.scoring import score_frame
 from kiridashi.evaluate.vos.sets import LEAST_FRAMES, VosSet, objects_in, read_frame
 from kiridashi.evaluate.vos.trackers import Method
 

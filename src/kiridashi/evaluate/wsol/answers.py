@@ -10,7 +10,7 @@ import numpy as np
 from kiridashi.core.errors import UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
-from kiridashi.evaluate.wsol.boxes import FloatMap
+from kiridashi.evaluate.metrics.levels import FloatMap
 from kiridashi.evaluate.wsol.items import Labelled
 
 # (x0, y0, x1, y1) in pixels of the picture, x1 and y1 outside, as `Mask.box`.

@@ -12,14 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from kiridashi.core.errors import InputError
 from kiridashi.core.geometry.boxes import box_iou
 from kiridashi.core.geometry.components import split_components
+from kiridashi.core.mask import Bitmap
+from kiridashi.evaluate.metrics.levels import THRESHOLDS, FloatMap, Levels, levels
 
 Boxes = NDArray[np.float64]
-FloatMap = NDArray[np.float32]
-Levels = NDArray[np.uint8]
-Bitmap = NDArray[np.bool_]
-
-# The steps of wsolevaluation's command line.
-THRESHOLDS: NDArray[np.float64] = np.arange(101) / 100
 
 # Adds the pixel that an inclusive corner leaves out.
 _CLOSED = np.array([0, 0, 1, 1], dtype=np.float64)
@@ -93,19 +89,6 @@ def resized(values: FloatMap, size: tuple[int, int]) -> FloatMap:
     height, width = size
     larger: FloatMap = cv2.resize(values.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return larger
-
-
-def levels(values: FloatMap, thresholds: NDArray[np.float64] = THRESHOLDS) -> Levels:
-    """Number of the highest threshold that each value reaches: `values >= thresholds[k]` is `levels >= k`.
-
-    Args:
-        values: (h, w) in 0..1.
-        thresholds: ascending, the first 0, at most 256.
-    """
-    found: Levels = (np.searchsorted(thresholds, values.astype(np.float64), side="right") - 1).astype(
-        np.uint8
-    )
-    return found
 
 
 def whole_picture(size: tuple[int, int]) -> Boxes:

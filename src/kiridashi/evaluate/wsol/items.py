@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from kiridashi.core.mask import Mask
+from kiridashi.core.mask import Bitmap, Mask
 from kiridashi.core.picture import Picture
-from kiridashi.evaluate.wsol.boxes import Bitmap, Boxes, component_boxes, scaled
+from kiridashi.evaluate.wsol.boxes import Boxes, component_boxes, scaled
 
 # Boxes of smaller parts of a true mask are specks; of its largest part there always is one.
 SPECK = 10

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kiridashi.evaluate.intervals import Interval
-from kiridashi.evaluate.wsol.metrics import Counts, Values
+from kiridashi.evaluate.metrics.localisation import Counts, Values
 from kiridashi.evaluate.wsol.thresholds import Decided
 
 RESAMPLES = 2000

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from kiridashi.core.errors import SizeMismatchError
 from kiridashi.evaluate.metrics import iou
+from kiridashi.evaluate.metrics.levels import THRESHOLDS, FloatMap
+from kiridashi.evaluate.metrics.localisation import Counts, Values, histograms, rank
 from kiridashi.evaluate.wsol.answers import Box, WsolAnswer
 from kiridashi.evaluate.wsol.boxes import (
-    THRESHOLDS,
-    FloatMap,
     best_iou,
     contour_boxes,
     inclusive,
@@ -23,7 +23,6 @@ from kiridashi.evaluate.wsol.boxes import (
     whole_picture,
 )
 from kiridashi.evaluate.wsol.items import Target, nearest
-from kiridashi.evaluate.wsol.metrics import Counts, Values, histograms, rank
 
 # IoUs of curves are kept in this many steps, rounded down, so that none becomes right by it.
 STEPS = 10_000
@@ -39,7 +38,7 @@ class Curves:
         box: (T,) IoU of the largest component's box with the best true box.
         contour: (T,) IoU of the largest contour's box, as MaxBoxAcc takes it.
         any_contour: (T,) IoU of the best box of all contours, as MaxBoxAccV2 takes it.
-        inside: (T,) numbers of the object's pixels (see `metrics.histograms`); None: only boxes are known.
+        inside: (T,) numbers of the object's pixels (see `histograms`); None: only boxes are known.
         outside: (T,) of the other pixels.
     """
 

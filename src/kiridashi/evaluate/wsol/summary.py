@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from kiridashi.evaluate.intervals import Interval
-from kiridashi.evaluate.wsol.boxes import THRESHOLDS
-from kiridashi.evaluate.wsol.lines import TEST, Line
-from kiridashi.evaluate.wsol.metrics import (
+from kiridashi.evaluate.metrics.levels import THRESHOLDS
+from kiridashi.evaluate.metrics.localisation import (
     Values,
     localised,
     localised_top,
@@ -19,6 +18,7 @@ from kiridashi.evaluate.wsol.metrics import (
     presence,
     pxap,
 )
+from kiridashi.evaluate.wsol.lines import TEST, Line
 from kiridashi.evaluate.wsol.sample import Measure, Sample, draws, interval
 from kiridashi.evaluate.wsol.thresholds import (
     Choice,

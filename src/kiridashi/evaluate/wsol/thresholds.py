@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kiridashi.evaluate.wsol.boxes import THRESHOLDS
+from kiridashi.evaluate.metrics.levels import THRESHOLDS
+from kiridashi.evaluate.metrics.localisation import RIGHT_FROM, Values, mask_iou_curves
 from kiridashi.evaluate.wsol.lines import TEST, TUNE, Line
-from kiridashi.evaluate.wsol.metrics import RIGHT_FROM, Values, mask_iou_curves
 from kiridashi.evaluate.wsol.scoring import Score
 
 # Where nothing is chosen.

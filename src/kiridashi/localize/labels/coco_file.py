@@ -11,11 +11,11 @@ from typing import Any
 from kiridashi.core.errors import InputError
 from kiridashi.data.annotations.document import read_document, records
 from kiridashi.data.files import one_line, unusable
+from kiridashi.data.places import find_picture, folders_of
 from kiridashi.localize.labels.boxes import checked_box
 from kiridashi.localize.labels.gathering import Claim
 from kiridashi.localize.labels.items import Box, Refused
 from kiridashi.localize.labels.names import clean
-from kiridashi.localize.labels.places import find_picture, folders_of
 
 NOTHING = "none"
 

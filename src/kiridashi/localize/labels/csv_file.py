@@ -13,11 +13,11 @@ from pathlib import Path
 
 from kiridashi.core.errors import InputError
 from kiridashi.data.files import check_file, one_line, reason_of, unusable
+from kiridashi.data.places import find_picture, folders_of
 from kiridashi.localize.labels.boxes import checked_box
 from kiridashi.localize.labels.gathering import Claim
 from kiridashi.localize.labels.items import Box, Refused
 from kiridashi.localize.labels.names import labels_of_cell, plain_name, split_name
-from kiridashi.localize.labels.places import find_picture, folders_of
 
 MAX_BYTES = 64 * 2**20
 

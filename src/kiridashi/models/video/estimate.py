@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from kiridashi.core.mask import Mask
 from kiridashi.core.prompt import Prompt
-from kiridashi.models.promptable import Features, PromptableModel
+from kiridashi.models.promptable import PREVIOUS_LOGIT, Features, PromptableModel
 
 # SAM 2's figures: the logit of an absent object, and those of a given mask outside and inside.
 ABSENT = -1024.0
@@ -80,6 +80,19 @@ class Estimator:
         count = len(prompt.points) + (2 if prompt.box is not None else 0)
         image = self._model.image_embedding(features)
         return self._decode(features, image, sparse, dense, self._multimask_for(count))
+
+    def corrected(self, features: Features, prompt: Prompt, recalled: Recalled) -> Estimate:
+        """One object by points that correct what its memory says, which goes in as the earlier mask.
+
+        So does SAM 2's published predictor with clicks on a frame to which it has followed the object.
+        A click alone would ask for the nearest thing instead: far too little of the object, or, beside
+        it, something else.
+        """
+        remembered = self.from_memory(features, [recalled])
+        previous = remembered.guess[:, None].clamp(-PREVIOUS_LOGIT, PREVIOUS_LOGIT)
+        sparse, dense = self._model.embed_prompts(features.size, [prompt], previous)
+        multimask = self._multimask_for(len(prompt.points)) and self._net.config.multimask_output_for_tracking
+        return self._decode(features, recalled.image, sparse, dense, multimask)
 
     def from_mask(self, features: Features, mask: Mask) -> Estimate:
         """A given mask taken as the truth; the decoder is only asked for the object pointer."""

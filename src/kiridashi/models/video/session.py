@@ -95,7 +95,8 @@ class VideoSession:
             picture: the frame.
             prompts: by object id, for this frame. A new id adds an object. A `Prompt` goes through the
                 decoder; a `Mask` is taken as the truth (an empty one says that the object is absent).
-                An object with a prompt is not looked up in its memory, as in SAM 2.
+                Points alone correct what the memory of a known object says; an object with another prompt
+                is not looked up in its memory, as in SAM 2.
             remember: False leaves the session as it was: nothing is added, no object and no frame, so
                 any number of pictures can be asked for in any order with equal results.
             keep: asked, when the frame is remembered, of which objects; those with a prompt always
@@ -186,9 +187,11 @@ class VideoSession:
         prompt = prompts.get(batch[0])
         if isinstance(prompt, Mask):
             return self._estimator.from_mask(features, prompt)
-        if prompt is not None:
+        if prompt is not None and not (batch[0] in self._banks and _corrects(prompt)):
             return self._estimator.from_prompt(features, prompt)
         recalled = [self._memory.read(features, self._banks[object_id], self._frame) for object_id in batch]
+        if prompt is not None:
+            return self._estimator.corrected(features, prompt, recalled[0])
         return self._estimator.from_memory(features, recalled)
 
     def _write(
@@ -212,6 +215,11 @@ class VideoSession:
             if memory is not None:
                 self._banks[object_id].add(memory, prompted=object_id in prompts)
         self._frame += 1
+
+
+def _corrects(prompt: Prompt) -> bool:
+    """Whether a prompt says what is wrong with a mask, and not where the object is."""
+    return bool(prompt.points) and prompt.box is None and prompt.prior is None
 
 
 def _results(

@@ -11,13 +11,13 @@ from torch import Tensor
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Reference
+from kiridashi.data.augmentation import augment
 from kiridashi.models.neck import neck_inputs
+from kiridashi.models.pooling import best_covered, mask_share
 from kiridashi.models.preprocess import to_input
 from kiridashi.models.promptable import PromptableModel
-from kiridashi.reference.alignment.augment import augment
 from kiridashi.reference.alignment.losses import Truth
 from kiridashi.reference.alignment.options import STRIDES, AlignmentOptions
-from kiridashi.reference.prior.evidence import best_covered, mask_share
 
 
 @dataclass(frozen=True, eq=False)

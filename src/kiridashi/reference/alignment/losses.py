@@ -15,9 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kiridashi.core.mask import Mask
-from kiridashi.models.pooling import cosine_map, masked_average, otsu_mask
+from kiridashi.models.pooling import cosine_map, mask_share, masked_average, otsu_mask
 from kiridashi.reference.alignment.options import Loss
-from kiridashi.reference.prior.evidence import mask_share
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,44 +6,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from kiridashi.core.errors import UsageError
+from kiridashi.data.augmentation import AugmentationOptions
 
 Loss = Literal["acc", "abc"]
 STRIDES = (4, 8, 16)
-
-
-@dataclass(frozen=True)
-class AugmentationOptions:
-    """How far a copy of a reference may differ from it. CAV-SAM does not state its ranges; these are ours.
-
-    Attributes:
-        brightness: factor in 1 +- this, likewise `contrast` and `saturation`; 0..1.
-        contrast: see brightness.
-        saturation: see brightness.
-        hue: shift in +- this part of the colour circle, 0..0.5.
-        rotation: in +- degrees, 0..180.
-        translation: in +- this share of each side, 0..1.
-        scale: smallest and largest factor, above 0.
-        shear: horizontal, in +- degrees, below 90.
-    """
-
-    brightness: float = 0.4
-    contrast: float = 0.4
-    saturation: float = 0.4
-    hue: float = 0.1
-    rotation: float = 30.0
-    translation: float = 0.1
-    scale: tuple[float, float] = (0.7, 1.3)
-    shear: float = 10.0
-
-    def __post_init__(self) -> None:
-        limits = {"brightness": 1, "contrast": 1, "saturation": 1, "hue": 0.5}
-        limits |= {"rotation": 180, "translation": 1, "shear": 89}
-        for name, most in limits.items():
-            if not 0 <= getattr(self, name) <= most:
-                raise UsageError(f"{name} is 0 to {most}, got {getattr(self, name)}")
-        low, high = self.scale
-        if not 0 < low <= high < math.inf:
-            raise UsageError(f"scale is a smallest and a largest factor above 0, got {low} and {high}")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesClassifier
 
-from kiridashi.reference.prior.evidence import GRID, OUTSIDE_COVER, Example, FloatMap, View, best_covered
+from kiridashi.models.pooling import best_covered
+from kiridashi.reference.prior.evidence import GRID, OUTSIDE_COVER, Example, FloatMap, View
 
 TREES = 40
 # Cells drawn inside and outside, at most: a picture's share shrinks as there are more pictures, so that

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
+from kiridashi.models.pooling import mask_share
 from kiridashi.models.promptable import PromptableModel
 from kiridashi.reference.prior.filters import filter_bank
 
@@ -59,14 +60,6 @@ class Example:
         return inside, outside
 
 
-def best_covered(share: Tensor) -> Tensor:
-    """Cells at least half covered; of an object too small for that, its best-covered ones."""
-    most = float(share.max())
-    if most <= 0:
-        return torch.zeros_like(share, dtype=torch.bool)
-    return share >= min(0.5, most * 0.999)
-
-
 def look(model: PromptableModel, picture: Picture) -> View:
     """Encode a picture and gather its local appearance."""
     trunk = tuple(level[0] for level in model.encode(picture).trunk)
@@ -83,12 +76,3 @@ def to_grid(maps: Tensor) -> Tensor:
     if maps.shape[-2:] == (GRID, GRID):
         return maps
     return F.interpolate(maps[None], size=(GRID, GRID), mode="bilinear", align_corners=False)[0]
-
-
-def mask_share(mask: Mask, height: int, width: int) -> Tensor:
-    """(height, width) share of each cell that the mask covers, 0..1.
-
-    A mask too thin or small to cover any cell keeps its true, small shares: nothing vanishes.
-    """
-    full = torch.from_numpy(mask.to_array()).float()[None, None]
-    return F.interpolate(full, size=(height, width), mode="bilinear", antialias=True)[0, 0].clamp(0, 1)

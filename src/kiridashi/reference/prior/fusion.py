@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kiridashi.models.pooling import best_covered
 from kiridashi.reference.prior.appearance import AppearanceForest
-from kiridashi.reference.prior.evidence import Example, View, best_covered
+from kiridashi.reference.prior.evidence import Example, View
 from kiridashi.reference.prior.similarity import CHANNELS_A_LEVEL, LEVELS, Memory, compare, contrast
 
 TRUNK_CHANNELS = (40, 112, 320)

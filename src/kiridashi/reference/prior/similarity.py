@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kiridashi.reference.prior.evidence import OUTSIDE_COVER, Example, View, best_covered
+from kiridashi.models.pooling import best_covered
+from kiridashi.reference.prior.evidence import OUTSIDE_COVER, Example, View
 
 # Trunk maps used: strides 8, 16 and 32.
 LEVELS = (1, 2, 3)

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kiridashi.core.errors import InputError, UsageError
+from kiridashi.models.lora import LORA, lora_layers
 from kiridashi.reference.transition.backend import Backend
 from kiridashi.reference.transition.options import TransitionOptions
 
 Tick = Callable[[], None]
-LORA = "lora_"
 BETAS = (0.9, 0.999)
 
 
@@ -65,21 +65,10 @@ def adapted(backend: Backend, rank: int, seed: int = 0) -> Iterator[Adapter]:
         rank: of every layer.
         seed: of the layers' start.
     """
-    from peft import LoraConfig, inject_adapter_in_model
-
     unet = backend.unet
-    kept = _standing(unet)
     # An alpha equal to the rank keeps the scale at 1, as in CAV-SAM.
-    config = LoraConfig(
-        r=rank, lora_alpha=rank, target_modules=list(backend.lora_targets), init_lora_weights="gaussian"
-    )
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            inject_adapter_in_model(config, unet)
+    with lora_layers(unet, list(backend.lora_targets), rank, seed):
         yield Adapter(unet)
-    finally:
-        _restore(unet, kept)
 
 
 def train_lora(
@@ -138,29 +127,3 @@ def _loss(backend: Backend, clean: Tensor, text: Tensor | None, generator: torch
     noise = torch.randn(clean.shape, generator=generator)
     predicted = backend.predict(schedule.noisy(clean, noise, times), times, text)
     return F.mse_loss(predicted, schedule.goal(clean, noise, times))
-
-
-Standing = tuple[dict[str, tuple[nn.Module, str, nn.Module]], dict[str, bool], object]
-
-
-def _standing(unet: nn.Module) -> Standing:
-    """Every module with its parent, what requires a gradient, and the note that peft leaves on a network."""
-    modules = {
-        f"{path}.{name}" if path else name: (parent, name, child)
-        for path, parent in unet.named_modules()
-        for name, child in parent.named_children()
-    }
-    wanted = {name: value.requires_grad for name, value in unet.named_parameters()}
-    return modules, wanted, getattr(unet, "peft_config", None)
-
-
-def _restore(unet: nn.Module, kept: Standing) -> None:
-    modules, wanted, note = kept
-    for parent, name, child in modules.values():
-        if parent._modules[name] is not child:
-            setattr(parent, name, child)
-    for name, value in unet.named_parameters():
-        value.requires_grad_(wanted[name])
-        value.grad = None
-    if note is None and hasattr(unet, "peft_config"):
-        del unet.peft_config

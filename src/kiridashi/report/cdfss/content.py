@@ -4,17 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from kiridashi.core.adapters.overlay import draw_overlay
 from kiridashi.core.errors import KiridashiError
-from kiridashi.core.mask import Mask
-from kiridashi.core.picture import Picture, Rgb
-from kiridashi.core.segments import Segment, Segments
 from kiridashi.evaluate.cdfss.bridges import BridgeRow
 from kiridashi.evaluate.cdfss.lines import Line
 from kiridashi.evaluate.cdfss.summary import ALL_SETS, Row, by_class
 from kiridashi.evaluate.cdfss.tasks import Task
-from kiridashi.evaluate.episodes import Episode, Example
+from kiridashi.evaluate.episodes import Episode
 from kiridashi.evaluate.intervals import Interval
+from kiridashi.report.judged import judged, marked
 from kiridashi.report.page.messages import Messages
 from kiridashi.report.page.thumbnails import embed
 
@@ -139,12 +136,12 @@ def _strip(task: Task, lines: Sequence[Line], say: Messages) -> Strip | None:
     more = len(episode.supports) - 1
     below = say("reference_more", count=more) if more else say("reference")
     panels = [
-        (below, _marked(reference.picture, reference.mask)),
+        (below, marked(reference.picture, reference.mask)),
         (say("target"), query.picture.pixels),
-        (say("truth"), _marked(query.picture, query.mask)),
+        (say("truth"), marked(query.picture, query.mask)),
     ]
     panels += [
-        (f"{line.key.method} · IoU {100 * _iou(line):.0f}", _judged(query, line.mask))
+        (f"{line.key.method} · IoU {100 * _iou(line):.0f}", judged(query, line.mask))
         for line in lines
         if line.mask is not None and line.mask.size == query.picture.size
     ]
@@ -160,17 +157,3 @@ def _title(name: str, shots: int, episode: Episode, say: Messages) -> str:
 
 def _iou(line: Line) -> float:
     return line.counts.iou if line.counts is not None else 0.0
-
-
-def _marked(picture: Picture, mask: Mask) -> Rgb:
-    whole = Segments(picture.size, (Segment(mask, 1.0, ""),))
-    return draw_overlay(picture, whole, alpha=0.25, line=max(2, round(max(picture.size) / 160)))
-
-
-def _judged(query: Example, answer: Mask) -> Rgb:
-    """What was found too much, missed and right, in the first three colours of the palette."""
-    found, counted = answer.to_array(), ~query.ignore.to_array()
-    true = query.mask.to_array() & counted
-    parts = (found & ~true & counted, true & ~found, true & found)
-    segments = tuple(Segment(Mask.from_array(part), 1.0, "") for part in parts)
-    return draw_overlay(query.picture, Segments(query.picture.size, segments), alpha=0.6, line=1)

@@ -1,0 +1,1 @@
+"""Few-shot fine-tuning: parts of a model tuned on a site's own pictures, kept apart as deltas."""

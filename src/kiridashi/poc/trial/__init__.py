@@ -1,0 +1,6 @@
+"""Measure what a use case asks for, in three stages, resumable, and within a budget of time."""
+
+from kiridashi.poc.trial.running import Stop, Trial
+from kiridashi.poc.trial.source import SiteSet, open_source
+
+__all__ = ["SiteSet", "Stop", "Trial", "open_source"]

@@ -1,0 +1,205 @@
+"""Work off the units of a use case, line by line, as far as the time goes."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kiridashi.evaluate.pictures import Key, Line, Plan, measure
+from kiridashi.evaluate.pictures.measuring import Maker, View
+from kiridashi.poc.site import UseCase
+from kiridashi.poc.trial.schedule import Unit, part_of, units
+from kiridashi.poc.trial.source import SiteSet
+from kiridashi.poc.trial.views import views
+
+Clock = Callable[[], float]
+# Of the time for a use case, what stage 3 is left with.
+ROBUSTNESS_SHARE = 0.15
+# How much longer it is taken to learn from more shots, where nobody has measured it: what takes long goes by
+# steps rather than by shots.
+MOST_GROWTH = 1.2
+
+
+class Store(Protocol):
+    """Keeps lines for good, and knows those of an earlier run."""
+
+    def get(self, key: Key) -> Line | None:
+        """The line of a question and method, if there is one."""
+        ...
+
+    def append(self, line: Line) -> None:
+        """Keep a line."""
+        ...
+
+
+class Tell(Protocol):
+    """Hears what is going on."""
+
+    def __call__(self, event: str, /, **facts: object) -> None:
+        """An event with its facts."""
+        ...
+
+
+def _nobody(_event: str, /, **_facts: object) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When to stop.
+
+    Attributes:
+        at: reading of the clock; None: never.
+        clock: seconds.
+    """
+
+    at: float | None = None
+    clock: Clock = time.monotonic
+
+    @property
+    def left(self) -> float:
+        """Seconds; infinite without an end."""
+        return float("inf") if self.at is None else self.at - self.clock()
+
+    def earlier(self, seconds: float) -> "Stop":
+        """The same, sooner."""
+        return self if self.at is None else Stop(self.at - seconds, self.clock)
+
+
+@dataclass(eq=False)
+class Trial:
+    """The trial of one use case.
+
+    Attributes:
+        case: what the site asks for.
+        source: its pictures.
+        makers: of the methods, by name.
+        store: of the lines.
+        seed: the first of the draws.
+        step: called after each line.
+        tell: hears of units begun, done and left out.
+        debug: let defects through instead of noting them.
+        left_out: units that time did not allow.
+    """
+
+    case: UseCase
+    source: SiteSet
+    makers: Mapping[str, Maker]
+    store: Store
+    seed: int = 0
+    step: Callable[[], None] = lambda: None
+    tell: Tell = _nobody
+    debug: bool = False
+    left_out: list[Unit] = field(default_factory=list)
+
+    @property
+    def plan(self) -> Plan:
+        """All of stages 1 and 2."""
+        budget = self.case.budget
+        methods = {name: self.makers[name] for name in self.case.methods}
+        seeds = range(self.seed, self.seed + budget.repeats)
+        return Plan(self.source, methods, budget.shots, seeds, budget.good_shots, budget.test_pictures)
+
+    @property
+    def shots(self) -> list[int]:
+        """Numbers of shots for which at least one class has enough pictures."""
+        return sorted({draw.shots for draw in self.plan.draws()})
+
+    def units(self) -> list[Unit]:
+        """Of stages 1 and 2, in order."""
+        return units(self.case.methods, self.shots, list(self.plan.seeds))
+
+    def questions(self) -> list[Key]:
+        """Of stages 1 and 2."""
+        return self.plan.keys()
+
+    def compare(self, stop: Stop) -> None:
+        """Stages 1 and 2, as far as the time goes.
+
+        Raises:
+            UsageError: a class has too few pictures, or a method refuses how it is used.
+        """
+        reserve = 0.0
+        if self.case.robustness and self.case.budget.robustness_pictures and stop.at is not None:
+            reserve = ROBUSTNESS_SHARE * max(stop.left, 0)
+        ends = stop.earlier(reserve)
+        for unit in self.units():
+            self._unit(self.plan, unit, None, ends)
+
+    def transformed(self, method: str, shots: int) -> Unit:
+        """The unit of stage 3."""
+        return Unit(3, shots, self.seed, method)
+
+    def transform(self, method: str, shots: int, stop: Stop) -> None:
+        """Stage 3 for one method: its test pictures under every transformation."""
+        if self.views:
+            plan = self._with_views(method)
+            self._unit(plan, self.transformed(method, shots), self.case.budget.robustness_pictures, stop)
+
+    def transform_keys(self, method: str, shots: int) -> list[Key]:
+        """Of stage 3."""
+        if not self.views:
+            return []
+        unit, plan = self.transformed(method, shots), self._with_views(method)
+        part = part_of(plan, unit, self.case.budget.robustness_pictures)
+        return part.keys()
+
+    @property
+    def views(self) -> dict[str, View]:
+        """Of stage 3; none where nobody asked."""
+        budget = self.case.budget
+        if not budget.robustness_pictures:
+            return {}
+        return views(self.case.robustness, budget.severities, self.seed)
+
+    def _with_views(self, method: str) -> Plan:
+        plan = self.plan
+        made = {method: plan.methods[method]}
+        return Plan(plan.source, made, plan.shots, plan.seeds, plan.negatives, plan.most, self.views)
+
+    def is_done(self, unit: Unit) -> bool:
+        """Whether every question of a unit of stage 1 or 2 has a line."""
+        keys = part_of(self.plan, unit).keys()
+        return bool(keys) and all(self.store.get(key) is not None for key in keys)
+
+    def _unit(self, plan: Plan, unit: Unit, few: int | None, stop: Stop) -> None:
+        part = part_of(plan, unit, few)
+        asked = part.keys()
+        pending = [key for key in asked if not self._has(key)]
+        if not pending:
+            return
+        needed = self._estimate(unit, asked, len(pending))
+        if needed > stop.left:
+            self._leave(unit, "no time", needed)
+            return
+        self.tell("begin", unit=unit.name, stage=unit.stage, answers=len(pending))
+        started = stop.clock()
+        for line in measure(part, self.store.get, debug=self.debug):
+            self.store.append(line)
+            self.step()
+            if stop.left < 0:
+                self._leave(unit, "stopped")
+                return
+        self.tell("done", unit=unit.name, stage=unit.stage, seconds=round(stop.clock() - started, 3))
+
+    def _has(self, key: Key) -> bool:
+        line = self.store.get(key)
+        return line is not None and line.error is None and line.data == self.source.fingerprint
+
+    def _estimate(self, unit: Unit, keys: Sequence[Key], pending: int) -> float:
+        """Seconds that a unit will take, by what its method took before; 0 where that is not known."""
+        known = [
+            line for key in self.questions() if (line := self.store.get(key)) and key.method == unit.method
+        ]
+        if not known:
+            return 0.0
+        fits = len({key.label for key in keys})
+        nearest = [line.fit_seconds for line in known if line.key.shots == unit.shots]
+        grown = [line.fit_seconds * min(max(unit.shots / line.key.shots, 1), MOST_GROWTH) for line in known]
+        answer = sum(line.predict_seconds for line in known) / len(known)
+        return fits * max(nearest or grown) + pending * answer
+
+    def _leave(self, unit: Unit, why: str, seconds: float | None = None) -> None:
+        if unit not in self.left_out:
+            self.left_out.append(unit)
+        self.tell("left out", unit=unit.name, stage=unit.stage, why=why, estimate=seconds)

@@ -1,0 +1,210 @@
+"""The way from references to heads, and what the heads bring on references that they have not seen."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kiridashi.core.mask import Mask
+from kiridashi.core.picture import Picture
+from kiridashi.core.reference import Negative, Reference
+from kiridashi.models.promptable import PromptableModel, upscale
+from kiridashi.models.sharpening import sharpen
+from kiridashi.reference.adapted.learning import answer, fit_head
+from kiridashi.reference.adapted.material import Lesson, Seen, Standard, copy_of, lesson, see
+from kiridashi.reference.adapted.network import Head
+from kiridashi.reference.adapted.options import HeadOptions
+from kiridashi.reference.prior.estimator import Prior, PriorEstimator
+from kiridashi.reference.prior.evidence import Example, FloatMap, View
+
+# Shares of the heads in the answer that are tried on references left out; the rest is the base's.
+SHARES = (0.0, 0.5, 1.0)
+# Of one reference nothing can be left out: both have a say.
+SINGLE_SHARE = 0.5
+# References that the shares are tried on, at most.
+MOST_TRIED = 12
+# With one reference: negatives that are left out in turn, at most.
+MOST_LEFT_OUT = 8
+Look = Callable[[Picture], View]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class HeadGain:
+    """What the heads brought on references that they had not seen.
+
+    Attributes:
+        base: mean IoU of `prototype`, each reference left out of what it learned from.
+        adapted: of the answer as it is now given; never below `base`.
+        references: how many it was measured on; 0: there was only one, and nothing was measured.
+        share: of the heads in the answer, 0..1; the rest is `prototype`'s.
+    """
+
+    base: float
+    adapted: float
+    references: int
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What was learned from references.
+
+    Attributes:
+        prior: fitted to all of them.
+        heads: each without its share of them.
+        standard: how what they read is standardised.
+        gain: what they brought.
+        present: presence scores of references, each left out.
+        absent: of negatives, each left out.
+    """
+
+    prior: PriorEstimator
+    heads: list[Head]
+    standard: Standard
+    gain: HeadGain
+    present: list[float]
+    absent: list[float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """A picture to learn from.
+
+    Attributes:
+        picture: itself.
+        example: as the prior sees it.
+        fold: the number of the estimator and of the head that do not learn from it.
+    """
+
+    picture: Picture
+    example: Example
+    fold: int
+
+
+class Fitting:
+    """One learning.
+
+    Args:
+        model: sharpens the base's priors.
+        look: gives what prior and heads read of a picture.
+        options: of the learning.
+        seed: of all that is random.
+        progress: told (steps done, steps in all).
+    """
+
+    def __init__(
+        self,
+        model: PromptableModel,
+        look: Look,
+        options: HeadOptions,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> None:
+        self.model = model
+        self.look = look
+        self.options = options
+        self.seed = seed
+        self.progress = progress
+
+    def run(self, references: Sequence[Reference], negatives: Sequence[Negative]) -> Learned:
+        """Learn from at least one reference and any number of negatives."""
+        folds = min(self.options.folds, len(references))
+        shown = [
+            _Case(one.picture, Example(self.look(one.picture), one.mask), number % folds)
+            for number, one in enumerate(references)
+        ]
+        refused = [
+            _Case(one.picture, Example(self.look(one.picture), None, one.mask), number % folds)
+            for number, one in enumerate(negatives)
+        ]
+        prior = self._prior([*shown, *refused], None)
+        priors = [self._prior([*shown, *refused], fold) for fold in range(folds)] if folds > 1 else [prior]
+        standard = Standard.of([case.example.view for case in shown])
+        judged = [priors[case.fold].predict(case.example.view) for case in (*shown, *refused)]
+        groups = [
+            self._lessons(number, case, guess, priors[case.fold], standard, len(shown) + len(refused))
+            for number, (case, guess) in enumerate(zip((*shown, *refused), judged, strict=True))
+        ]
+        heads = self._heads([*shown, *refused], groups, folds)
+        gain = self._weigh(shown, judged, [group[0].seen for group in groups], heads)
+        # Of a single reference the prior has seen it, and the score says nothing of a new picture.
+        present = [guess.presence for guess in judged[: len(shown)]] if folds > 1 else []
+        absent = self._absent(shown, refused, judged[len(shown) :], folds)
+        return Learned(prior, heads, standard, gain, present, absent)
+
+    def _absent(
+        self, shown: Sequence[_Case], refused: Sequence[_Case], judged: Sequence[Prior], folds: int
+    ) -> list[float]:
+        """Presence of each negative by a prior that has not seen it.
+
+        One of which only a part is marked may hold the object elsewhere: it tells nothing.
+        """
+        whole = [number for number, case in enumerate(refused) if case.example.outside is None]
+        if folds > 1:
+            return [judged[number].presence for number in whole]
+        scores = []
+        for number in whole[:MOST_LEFT_OUT]:
+            others = [*shown, *refused[:number], *refused[number + 1 :]]
+            scores.append(self._prior(others, None).predict(refused[number].example.view).presence)
+        return scores
+
+    def _prior(self, cases: Sequence[_Case], without: int | None) -> PriorEstimator:
+        return PriorEstimator(self.seed).fit([case.example for case in cases if case.fold != without])
+
+    def _lessons(
+        self, number: int, case: _Case, guess: Prior, prior: PriorEstimator, standard: Standard, cases: int
+    ) -> list[Lesson]:
+        """A picture and, of a reference, its copies; with priors that have not seen it."""
+        inside, outside = case.example.inside, case.example.outside
+        own = [lesson(see(case.example.view, case.picture, guess.map, standard), inside, outside)]
+        for index in range(self.options.copies(cases) if inside is not None else 0):
+            rng = np.random.default_rng((self.seed, number, index))
+            picture, mask = copy_of(case.picture, inside or Mask.empty(case.picture.size), self.options, rng)
+            view = self.look(picture)
+            own.append(lesson(see(view, picture, prior.predict(view).map, standard), mask, None))
+        return own
+
+    def _heads(self, cases: Sequence[_Case], groups: Sequence[Sequence[Lesson]], folds: int) -> list[Head]:
+        done, steps = 0, folds * self.options.steps
+
+        def tick() -> None:
+            nonlocal done
+            done += 1
+            if self.progress is not None:
+                self.progress(done, steps)
+
+        heads = []
+        for fold in range(folds):
+            lessons = [
+                one
+                for case, group in zip(cases, groups, strict=True)
+                if folds == 1 or case.fold != fold
+                for one in group
+            ]
+            heads.append(fit_head(lessons, self.options, self.seed + fold, tick))
+        return heads
+
+    def _weigh(
+        self, shown: Sequence[_Case], judged: Sequence[Prior], seen: Sequence[Seen], heads: Sequence[Head]
+    ) -> HeadGain:
+        """The share of the heads that finds the references best; a head is asked of what it has not seen."""
+        if len(heads) == 1:
+            return HeadGain(0.0, 0.0, 0, SINGLE_SHARE)
+        ious: dict[float, list[float]] = {share: [] for share in SHARES}
+        for case, guess, one in list(zip(shown, judged, seen, strict=False))[:MOST_TRIED]:
+            own = head_probability([heads[case.fold]], one, case.picture.size)
+            base = sharpen(self.model, case.picture, guess.map).probability
+            for share in SHARES:
+                found = Mask.from_array(share * own + (1 - share) * base > 0.5)
+                ious[share].append(found.iou(case.example.inside or Mask.empty(case.picture.size)))
+        means = {share: float(np.mean(values)) for share, values in ious.items()}
+        best = max(SHARES, key=lambda share: (means[share], share))
+        return HeadGain(means[0.0], means[best], len(ious[best]), best)
+
+
+def head_probability(heads: Sequence[Head], seen: Seen, size: tuple[int, int]) -> FloatMap:
+    """(H, W) probability of the object by the heads together, at a picture's size."""
+    probability: NDArray[np.float32] = upscale(answer(heads, seen), size).sigmoid().numpy()
+    return probability
