@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
 from kiridashi.cli.columns import columns
 from kiridashi.cli.failures import ExitCode, tell
@@ -59,7 +59,7 @@ def choice(value: str, known: tuple[ChoiceT, ...], option: str) -> ChoiceT:
     """
     if value not in known:
         raise UsageError(f"{option} is one of {', '.join(known)}; got {value!r}")
-    return cast(ChoiceT, value)
+    return value
 
 
 def convert_set(

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from tests.evaluate.pictures.discs import Discs
+from tests.evaluate.pictures.discs import ByColour, Discs
 
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
@@ -63,7 +63,7 @@ def test_a_picture_that_cannot_be_read_has_no_twins() -> None:
 
 
 def test_a_comparison_keeps_twins_apart() -> None:
-    plan = Plan(Textures(), {"any": lambda _: None}, (1,), tuple(range(8)))  # type: ignore[arg-type, return-value]
+    plan = Plan(Textures(), {"colour": ByColour}, (1,), tuple(range(8)))
     kept = [one for one in plan.draws() if set(one.supports) & {"red0", "red1", "red2"}]
     assert kept
     for one in kept:

@@ -77,10 +77,17 @@ def test_copies_fill_up_the_looks() -> None:
     assert [options.copies(count) for count in (1, 5, 10, 50, 100)] == [12, 11, 5, 1, 0]
 
 
-def test_one_reference_measures_nothing(disc_site: DiscSite) -> None:
+def test_a_single_reference_gives_what_prototype_gives(disc_site: DiscSite, tmp_path: Path) -> None:
+    """What cannot be shown to help has no say."""
     method = Adapted(load_model(), options=QUICK).fit([disc_site(0)])
     assert method.gain_.references == 0
-    assert len(method.heads_) == 1
+    assert method.heads_ == []
+    target = disc_site(9).picture
+    found = method.predict(target)
+    assert found.union() == Prototype(load_model()).fit([disc_site(0)]).predict(target).union()
+    assert "a single reference" in found.provenance["refinement"]
+    method.save(tmp_path / "one.safetensors")
+    assert Adapted(load_model()).load(tmp_path / "one.safetensors").predict(target).union() == found.union()
 
 
 def test_progress_is_told_to_the_end(disc_site: DiscSite) -> None:

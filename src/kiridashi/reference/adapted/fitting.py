@@ -20,8 +20,6 @@ from kiridashi.reference.prior.evidence import Example, FloatMap, View
 
 # Shares of the heads in the answer that are tried on references left out; the rest is the base's.
 SHARES = (0.0, 0.5, 1.0)
-# Of one reference nothing can be left out: both have a say.
-SINGLE_SHARE = 0.5
 # References that the shares are tried on, at most.
 MOST_TRIED = 12
 # With one reference: negatives that are left out in turn, at most.
@@ -37,7 +35,7 @@ class HeadGain:
     Attributes:
         base: mean IoU of `prototype`, each reference left out of what it learned from.
         adapted: of the answer as it is now given; never below `base`.
-        references: how many it was measured on; 0: there was only one, and nothing was measured.
+        references: how many it was measured on; 0: there was only one, of which no share can be left out.
         share: of the heads in the answer, 0..1; the rest is `prototype`'s.
     """
 
@@ -53,7 +51,7 @@ class Learned:
 
     Attributes:
         prior: fitted to all of them.
-        heads: each without its share of them.
+        heads: each without its share of them; none of a single reference.
         standard: how what they read is standardised.
         gain: what they brought.
         present: presence scores of references, each left out.
@@ -123,12 +121,16 @@ class Fitting:
         priors = [self._prior([*shown, *refused], fold) for fold in range(folds)] if folds > 1 else [prior]
         standard = Standard.of([case.example.view for case in shown])
         judged = [priors[case.fold].predict(case.example.view) for case in (*shown, *refused)]
-        groups = [
-            self._lessons(number, case, guess, priors[case.fold], standard, len(shown) + len(refused))
-            for number, (case, guess) in enumerate(zip((*shown, *refused), judged, strict=True))
-        ]
-        heads = self._heads([*shown, *refused], groups, folds)
-        gain = self._weigh(shown, judged, [group[0].seen for group in groups], heads)
+        heads: list[Head] = []
+        gain = HeadGain(0.0, 0.0, 0, 0.0)
+        # What a head brings is measured on references that it has not seen: a single one leaves none.
+        if folds > 1:
+            groups = [
+                self._lessons(number, case, guess, priors[case.fold], standard, len(shown) + len(refused))
+                for number, (case, guess) in enumerate(zip((*shown, *refused), judged, strict=True))
+            ]
+            heads = self._heads([*shown, *refused], groups, folds)
+            gain = self._weigh(shown, judged, [group[0].seen for group in groups], heads)
         # Of a single reference the prior has seen it, and the score says nothing of a new picture.
         present = [guess.presence for guess in judged[: len(shown)]] if folds > 1 else []
         absent = self._absent(shown, refused, judged[len(shown) :], folds)
@@ -178,10 +180,7 @@ class Fitting:
         heads = []
         for fold in range(folds):
             lessons = [
-                one
-                for case, group in zip(cases, groups, strict=True)
-                if folds == 1 or case.fold != fold
-                for one in group
+                one for case, group in zip(cases, groups, strict=True) if case.fold != fold for one in group
             ]
             heads.append(fit_head(lessons, self.options, self.seed + fold, tick))
         return heads
@@ -190,8 +189,6 @@ class Fitting:
         self, shown: Sequence[_Case], judged: Sequence[Prior], seen: Sequence[Seen], heads: Sequence[Head]
     ) -> HeadGain:
         """The share of the heads that finds the references best; a head is asked of what it has not seen."""
-        if len(heads) == 1:
-            return HeadGain(0.0, 0.0, 0, SINGLE_SHARE)
         ious: dict[float, list[float]] = {share: [] for share in SHARES}
         for case, guess, one in list(zip(shown, judged, seen, strict=False))[:MOST_TRIED]:
             own = head_probability([heads[case.fold]], one, case.picture.size)

@@ -29,6 +29,7 @@ from kiridashi.reference.saving import load_state, save_state
 NAME = "adapted"
 # As in `prototype`, for a single reference.
 DEFAULT_THRESHOLD = 0.25
+ALONE = "as prototype (a single reference leaves nothing to measure learning on)"
 HOW = {1.0: "learned head", 0.0: "as prototype (learning brought nothing)"}
 
 
@@ -110,7 +111,7 @@ class Adapted:
             found = split_instances(probability, self.size_, LABEL)
         else:
             found = whole_object(probability, LABEL)
-        refinement = HOW.get(share, "learned head and mask decoder")
+        refinement = HOW.get(share, "learned head and mask decoder") if self.heads_ else ALONE
         return Segments(picture.size, tuple(found), shown, provenance | {"refinement": refinement})
 
     def save(self, path: Path) -> None:

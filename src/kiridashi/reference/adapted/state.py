@@ -35,9 +35,9 @@ def from_tensors(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list
             head = Head()
         head.load_state_dict(own, strict=True)
         heads.append(head.eval().requires_grad_(False))
-    if not heads:
-        raise KeyError("no head")
-    maps = range(len(head.reduce) + 1)
+    maps = range(sum(name.startswith(f"{STANDARD}mean") for name in tensors))
+    if heads and len(maps) != len(heads[0].reduce) + 1:
+        raise KeyError("a standardisation for each map")
     means = tuple(tensors[f"{STANDARD}mean{number}"] for number in maps)
     deviations = tuple(tensors[f"{STANDARD}deviation{number}"] for number in maps)
     return _under(tensors, PRIOR), heads, Standard(means, deviations)
