@@ -15,8 +15,9 @@ from kiridashi.poc.site import UseCase
 from kiridashi.poc.trial import Trial
 from kiridashi.poc.trial.schedule import Unit
 from kiridashi.poc.trial.views import view_parts
+from kiridashi.report.charts.learning import CurvePoint
 from kiridashi.report.judged import judged, marked
-from kiridashi.report.poc.document import Cell, CurvePoint, Failure, Option, Rate, Worth
+from kiridashi.report.poc.document import Cell, Failure, Option, Rate, Worth
 
 MEASURE = "iou"
 # A number of shots is enough when it reaches this share of the IoU with the most shots.

@@ -9,10 +9,11 @@ import pytest
 from tests.report.poc.made_up import case, document, failure, option, worth
 
 from kiridashi.poc import rules
+from kiridashi.report.charts import learning, svg
 from kiridashi.report.page import LANGUAGES
 from kiridashi.report.page.messages import Messages
 from kiridashi.report.poc import numbers, render, write_report
-from kiridashi.report.poc.charts import bills, comparison, learning, payback, svg, tornado
+from kiridashi.report.poc.charts import bills, comparison, payback, tornado
 from kiridashi.report.poc.rendering import PACKAGE
 
 TEXTS = Path(render.__code__.co_filename).with_name("messages.toml")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kiridashi.core.errors import UsageError
 from kiridashi.data.formats import read_set
-from kiridashi.evaluate.episodes import Example, FewShotSet
+from kiridashi.evaluate.episodes import MIN_PICTURES, Example, FewShotSet
 from kiridashi.evaluate.pictures import PictureSet, together
 from kiridashi.evaluate.pictures.annotated import AnnotatedPictures
 from kiridashi.evaluate.pictures.tags import Tags, read_tags
@@ -44,15 +44,16 @@ class SiteSet:
         files: Mapping[str, Path],
         tags: Tags,
     ) -> None:
-        missing = [one for one in classes or () if one not in source.classes]
+        many = {one: names for one, names in source.classes.items() if len(names) >= MIN_PICTURES}
+        missing = [one for one in classes or () if one not in many]
         if missing:
             raise UsageError(
                 f"{name}: the set has no class named {', '.join(missing)} with two or more pictures; it has "
-                f"{', '.join(source.classes)}"
+                f"{', '.join(many)}"
             )
         self._source, self._name, self._free = source, name, free
         self.files, self.tags = files, tags
-        kept = source.classes if classes is None else {one: source.classes[one] for one in classes}
+        kept = many if classes is None else {one: many[one] for one in classes}
         self._classes = dict(kept)
 
     @property
@@ -102,6 +103,7 @@ def open_source(file: SiteFile, case: UseCase) -> SiteSet:
         UsageError: it lacks a class, or there is no such format.
     """
     plain, files, tags = _open(file, case)
+    # Of a class with a single picture too: it is no good part.
     every = [set(plain.without(label)) for label in plain.classes]
     free = tuple(sorted(set.intersection(*every)))
     if case.classes == "merged":
@@ -115,11 +117,11 @@ def _open(file: SiteFile, case: UseCase) -> tuple[PictureSet, Mapping[str, Path]
     path = file.inside(data.folder)
     own = read_tags(file.inside(data.tags)) if data.tags else {}
     if (path / "images").is_dir() and (path / "masks").is_dir() and data.format is None:
-        return FewShotSet(path), by_stem(path / "images"), own
+        return FewShotSet(path, least=1), by_stem(path / "images"), own
     pictures = file.inside(data.pictures) if data.pictures else None
     annotated = read_set(path, data.format, pictures)
     made = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
-    opened = AnnotatedPictures(annotated, made)
+    opened = AnnotatedPictures(annotated, made, least=1)
     found = {one.name: one.path for one in annotated if one.path is not None}
     return opened, found, own or opened.tags
 

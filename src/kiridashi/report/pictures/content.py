@@ -13,12 +13,12 @@ from kiridashi.evaluate.pictures.measuring import Plan
 from kiridashi.evaluate.pictures.summary import ALL, Row, summarise
 from kiridashi.evaluate.pictures.tags import TagRow
 from kiridashi.models.catalogue import find_card
+from kiridashi.report.charts import learning
+from kiridashi.report.charts.learning import CurvePoint
 from kiridashi.report.judged import judged, marked
 from kiridashi.report.page.messages import Messages
 from kiridashi.report.page.thumbnails import embed
 from kiridashi.report.pictures.statements import statement
-from kiridashi.report.poc.charts import learning
-from kiridashi.report.poc.document import CurvePoint
 
 # Some six pictures of 10 kB a strip keep the file near 3 MB.
 SHOWN_STRIPS, SIDE = 40, 260

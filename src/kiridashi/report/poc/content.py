@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from kiridashi.evaluate.pictures.sets import ANY
+from kiridashi.report.charts import learning
 from kiridashi.report.page.messages import Messages
 from kiridashi.report.page.thumbnails import embed
 from kiridashi.report.poc import numbers
-from kiridashi.report.poc.charts import bills, comparison, learning, payback, tornado
+from kiridashi.report.poc.charts import bills, comparison, payback, tornado
 from kiridashi.report.poc.document import (
     CaseReport,
     Cell,

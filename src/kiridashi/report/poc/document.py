@@ -8,6 +8,7 @@ from typing import Any
 
 from kiridashi.core.picture import Rgb
 from kiridashi.evaluate.intervals import Interval
+from kiridashi.report.charts.learning import CurvePoint
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -80,15 +81,6 @@ class Option:
     seconds: float
     peak_mib: float | None
     licence: str = ""
-
-
-@dataclass(frozen=True)
-class CurvePoint:
-    """The quality of a method with a number of shots."""
-
-    method: str
-    shots: int
-    iou: Interval
 
 
 @dataclass(frozen=True)

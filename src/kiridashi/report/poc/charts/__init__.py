@@ -1,1 +1,1 @@
-"""Charts as SVG whose text stays text: the reader's own fonts serve every language, also in print."""
+"""The charts of a proof of concept."""

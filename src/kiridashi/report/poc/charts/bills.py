@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from kiridashi.report.poc.charts import svg
+from kiridashi.report.charts import svg
 from kiridashi.report.poc.document import Bill
 
 ROW, THICK, TOP, LEGEND = 46, 26, 8, 30

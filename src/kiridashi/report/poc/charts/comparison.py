@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kiridashi.evaluate.intervals import Interval
-from kiridashi.report.poc.charts import svg
+from kiridashi.report.charts import svg
 
 ROW, TOP, BOTTOM, RIGHT = 30, 10, 44, 150
 

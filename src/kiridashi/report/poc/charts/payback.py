@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from kiridashi.report.poc.charts import svg
+from kiridashi.report.charts import svg
 from kiridashi.report.poc.document import Worth
 
 TOP, HEIGHT, BOTTOM, RIGHT = 22, 230, 48, 26

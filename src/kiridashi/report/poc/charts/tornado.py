@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from kiridashi.report.poc.charts import svg
+from kiridashi.report.charts import svg
 from kiridashi.report.poc.document import Swing
 
 ROW, THICK, TOP, BOTTOM = 34, 15, 26, 26

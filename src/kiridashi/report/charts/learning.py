@@ -1,13 +1,23 @@
 """Quality against the number of shots: a line and a band a method."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from kiridashi.report.poc.charts import svg
-from kiridashi.report.poc.document import CurvePoint
+from kiridashi.evaluate.intervals import Interval
+from kiridashi.report.charts import svg
 
 LEFT, TOP, HEIGHT, BOTTOM = 62, 12, 250, 50
 # From one end label to the next.
 APART = 17
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """The quality of a method with a number of shots."""
+
+    method: str
+    shots: int
+    iou: Interval
 
 
 def draw(points: Sequence[CurvePoint], title: str, across: str, upwards: str, enough: int | None) -> str:
