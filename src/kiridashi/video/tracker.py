@@ -12,7 +12,7 @@ from kiridashi.core.errors import InputError, UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.prompt import Prompt
-from kiridashi.models.catalogue import DEFAULT_MODEL
+from kiridashi.models.loading import compact_eye
 from kiridashi.models.promptable import Features, PromptableModel
 from kiridashi.models.video import ObjectResult, VideoSession
 from kiridashi.video import presence
@@ -127,7 +127,7 @@ class Tracker:
         self.options = options or TrackerOptions()
         self._model = model
         self._session = model.video()
-        self._eye = _compact_eye(model) if eye is None else eye
+        self._eye = compact_eye(model) if eye is None else eye
         self._gate = None if self.options.gate is None else Gate(self.options.gate)
         self._looks = Looks()
         self._index = 0
@@ -291,14 +291,6 @@ class _Judge:
 
 def _lost(tracked: Tracked, why: Why) -> Tracked:
     return Tracked(State.LOST, tracked.score, Mask.empty(tracked.mask.size), why)
-
-
-def _compact_eye(model: PromptableModel) -> PromptableModel:
-    if model.card.name == DEFAULT_MODEL:
-        return model
-    from kiridashi.models.loading import load_model
-
-    return load_model(DEFAULT_MODEL)
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> Iterator[tuple[str, Tensor]]:
