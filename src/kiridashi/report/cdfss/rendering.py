@@ -1,10 +1,8 @@
 """Lay the report of an evaluation out as HTML."""
 
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from kiridashi import __version__
 from kiridashi.core.adapters.overlay import colours
 from kiridashi.data.atomic import write_text
 from kiridashi.evaluate.cdfss.bridges import PLAIN_METHOD, worth_text
@@ -12,7 +10,7 @@ from kiridashi.evaluate.cdfss.summary import percent
 from kiridashi.report.cdfss import content
 from kiridashi.report.page.content import bridge_name
 from kiridashi.report.page.messages import Messages
-from kiridashi.report.page.rendering import style, template
+from kiridashi.report.page.rendering import lay_out
 
 PACKAGE = "kiridashi.report.cdfss"
 
@@ -35,10 +33,10 @@ def render(evaluation: content.Evaluation, language: str = "en") -> str:
     """
     say = Messages(language, PACKAGE)
     failed = evaluation.failed
-    return template(PACKAGE, "report.html.j2").render(
-        say=say,
-        language=language,
-        style=style(),
+    return lay_out(
+        PACKAGE,
+        say,
+        language,
         counts=content.counts(evaluation, say),
         groups=content.groups(evaluation, say),
         first=evaluation.methods[0],
@@ -53,6 +51,4 @@ def render(evaluation: content.Evaluation, language: str = "en") -> str:
         failed=failed[: content.SHOWN_FAILURES],
         more_failed=len(failed) - content.SHOWN_FAILURES,
         facts=[(say(key), value) for key, value in evaluation.facts.items()],
-        version=__version__,
-        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )

@@ -1,17 +1,15 @@
 """Lay the report of a check out as HTML."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 
-from kiridashi import __version__
 from kiridashi.core.errors import InputError
 from kiridashi.data.atomic import write_text
 from kiridashi.data.pictures import read_picture
 from kiridashi.data.sets import KINDS, Checked
 from kiridashi.report.page.messages import PACKAGE as PAGE
 from kiridashi.report.page.messages import Messages
-from kiridashi.report.page.rendering import style, template
+from kiridashi.report.page.rendering import lay_out
 from kiridashi.report.page.thumbnails import embed
 
 PACKAGE = "kiridashi.report.dataset"
@@ -49,10 +47,10 @@ def render(
     say = Messages(language, PAGE, PACKAGE)
     ordered = sorted(checked.problems, key=lambda one: KINDS[one.kind].severity)
     warnings = len(ordered) - checked.errors
-    return template(PACKAGE, "report.html.j2").render(
-        say=say,
-        language=language,
-        style=style(),
+    return lay_out(
+        PACKAGE,
+        say,
+        language,
         counts=[
             (f"{checked.pictures:,}", say("pictures")),
             (f"{checked.annotations:,}", say("objects_marked")),
@@ -67,8 +65,6 @@ def render(
         groups=[_thumbnails(group, files) for group in checked.groups[:SHOWN_GROUPS]],
         more_groups=len(checked.groups) - SHOWN_GROUPS,
         facts=[(say(key), value) for key, value in facts.items()],
-        version=__version__,
-        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )
 
 

@@ -1,15 +1,13 @@
 """Lay the report of a detection out as HTML."""
 
-from datetime import datetime
 from pathlib import Path
 
-from kiridashi import __version__
 from kiridashi.core.adapters.overlay import colour_of
 from kiridashi.data.atomic import write_text
 from kiridashi.report.detections import content
 from kiridashi.report.page.content import bars_of, shortener, times
 from kiridashi.report.page.messages import Messages
-from kiridashi.report.page.rendering import style, template
+from kiridashi.report.page.rendering import lay_out
 
 PACKAGE = "kiridashi.report.detections"
 
@@ -34,10 +32,10 @@ def render(detections: content.Detections, language: str = "en") -> str:
     cards = content.cards(detections)
     ordered = detections.ordered
     rows = content.rows(detections)
-    return template(PACKAGE, "report.html.j2").render(
-        say=say,
-        language=language,
-        style=style(),
+    return lay_out(
+        PACKAGE,
+        say,
+        language,
         counts=content.counts(detections, say),
         classes=len(detections.classes),
         rows=rows[: content.SHOWN_CLASSES],
@@ -52,6 +50,4 @@ def render(detections: content.Detections, language: str = "en") -> str:
         failed=detections.failed,
         times=times(detections, say, "loading"),
         provenance=content.provenance(detections, say),
-        version=__version__,
-        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )

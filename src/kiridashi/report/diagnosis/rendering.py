@@ -1,14 +1,12 @@
 """Lay the report of a diagnosis out as HTML."""
 
-from datetime import datetime
 from pathlib import Path
 
-from kiridashi import __version__
 from kiridashi.data.atomic import write_text
 from kiridashi.report.diagnosis import content
 from kiridashi.report.page.messages import PACKAGE as PAGE
 from kiridashi.report.page.messages import Messages
-from kiridashi.report.page.rendering import style, template
+from kiridashi.report.page.rendering import lay_out
 
 PACKAGE = "kiridashi.report.diagnosis"
 
@@ -34,10 +32,10 @@ def render(diagnosis: content.Diagnosis, language: str = "en") -> str:
     told = [content.tell(one, diagnosis.rules, say) for one in verdict.findings]
     followed = [] if clean is None else [frame.found for frame in clean.followed]
     parted = verdict.parted
-    return template(PACKAGE, "report.html.j2").render(
-        say=say,
-        language=language,
-        style=style(),
+    return lay_out(
+        PACKAGE,
+        say,
+        language,
         clip=diagnosis.clip,
         frames=0 if clean is None else len(clean.frames),
         main=told[0] if told else None,
@@ -60,8 +58,6 @@ def render(diagnosis: content.Diagnosis, language: str = "en") -> str:
         sheets=content.sheets(diagnosis, say),
         rules=content.rule_rows(diagnosis, say),
         provenance=content.provenance(diagnosis, say),
-        version=__version__,
-        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )
 
 

@@ -1,16 +1,14 @@
 """Lay the report of a localisation out as HTML."""
 
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from kiridashi import __version__
 from kiridashi.data.atomic import write_text
 from kiridashi.report.localisation import content
 from kiridashi.report.page.content import bars_of, shortener, times
 from kiridashi.report.page.messages import PACKAGE as PAGE
 from kiridashi.report.page.messages import Messages
-from kiridashi.report.page.rendering import style, template
+from kiridashi.report.page.rendering import lay_out
 
 PACKAGE = "kiridashi.report.localisation"
 
@@ -38,10 +36,10 @@ def render(results: content.Localisations, language: str = "en") -> str:
     say = Messages(language, PAGE, PACKAGE)
     cards = content.cards(results)
     rows = content.rows(results)
-    return template(PACKAGE, "report.html.j2").render(
-        say=say,
-        language=language,
-        style=style(),
+    return lay_out(
+        PACKAGE,
+        say,
+        language,
         counts=content.counts(results, say),
         rows=rows[: content.SHOWN_CLASSES],
         more_rows=max(0, len(rows) - content.SHOWN_CLASSES),
@@ -54,6 +52,4 @@ def render(results: content.Localisations, language: str = "en") -> str:
         failed=results.failed,
         times=times(results, say, "loading"),
         provenance=content.provenance(results, say),
-        version=__version__,
-        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )

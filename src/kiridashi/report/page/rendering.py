@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kiridashi import __version__
 from kiridashi.data.atomic import write_text
@@ -35,10 +35,10 @@ def render(report: content.Report, language: str = "en") -> str:
     say = Messages(language)
     cards = content.cards(report)
     usable = report.usable
-    return template(PACKAGE, "report.html.j2").render(
-        say=say,
-        language=language,
-        style=style(),
+    return lay_out(
+        PACKAGE,
+        say,
+        language,
         counts=content.counts(report, say),
         references=content.reference_pictures(report.references),
         more_references=max(0, len(report.references) - content.SHOWN_REFERENCES),
@@ -56,8 +56,25 @@ def render(report: content.Report, language: str = "en") -> str:
         failed=report.failed,
         times=content.times(report, say),
         provenance=content.provenance(report, say),
+    )
+
+
+def lay_out(package: str, say: Messages, language: str, /, **shown: Any) -> str:
+    """The `report.html.j2` of a package, with what every report has: texts, style sheet, version and date.
+
+    Args:
+        package: where the template lies.
+        say: its texts.
+        language: of the document.
+        shown: what else the template names.
+    """
+    return template(package, "report.html.j2").render(
+        say=say,
+        language=language,
+        style=style(),
         version=__version__,
         date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        **shown,
     )
 
 

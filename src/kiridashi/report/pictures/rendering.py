@@ -1,15 +1,13 @@
 """Lay the report of a comparison out as HTML."""
 
-from datetime import datetime
 from pathlib import Path
 
-from kiridashi import __version__
 from kiridashi.core.adapters.overlay import colours
 from kiridashi.data.atomic import write_text
 from kiridashi.evaluate.intervals import LEAST
 from kiridashi.evaluate.pictures.tables import amount, cell, money
 from kiridashi.report.page.messages import Messages
-from kiridashi.report.page.rendering import style, template
+from kiridashi.report.page.rendering import lay_out
 from kiridashi.report.pictures import content
 from kiridashi.report.pictures.statements import PACKAGE
 
@@ -36,10 +34,10 @@ def render(comparison: content.Comparison, language: str = "en") -> str:
     failed = comparison.failed
     whole, classes = content.groups(comparison, say)
     drawn = content.curve(comparison, say)
-    return template(PACKAGE, "report.html.j2").render(
-        say=say,
-        language=language,
-        style=style(),
+    return lay_out(
+        PACKAGE,
+        say,
+        language,
         counts=content.counts(comparison, say),
         short=content.in_short(comparison, say),
         whole=whole,
@@ -60,6 +58,4 @@ def render(comparison: content.Comparison, language: str = "en") -> str:
         failed=failed[: content.SHOWN_FAILURES],
         more_failed=len(failed) - content.SHOWN_FAILURES,
         facts=content.facts(comparison, say),
-        version=__version__,
-        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )

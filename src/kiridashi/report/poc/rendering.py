@@ -1,13 +1,11 @@
 """Lay the report out as HTML."""
 
-from datetime import datetime
 from pathlib import Path
 
-from kiridashi import __version__
 from kiridashi.core.adapters.overlay import colours
 from kiridashi.data.atomic import write_text
 from kiridashi.report.page.messages import Messages
-from kiridashi.report.page.rendering import style, template
+from kiridashi.report.page.rendering import lay_out
 from kiridashi.report.poc import content, numbers
 from kiridashi.report.poc.document import Document
 
@@ -33,16 +31,14 @@ def render(document: Document, language: str = "en") -> str:
     from markupsafe import Markup
 
     say = Messages(language, PACKAGE)
-    return template(PACKAGE, "report.html.j2").render(
-        say=say,
-        language=language,
-        style=style(),
+    return lay_out(
+        PACKAGE,
+        say,
+        language,
         document=document,
         words=content.Words(say, document.currency),
         content=content,
         numbers=numbers,
         svg=Markup,
         legend=list(zip(colours(3), ("too_much", "left_out_part", "right"), strict=True)),
-        version=__version__,
-        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )
