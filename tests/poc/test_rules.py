@@ -130,3 +130,6 @@ def test_money_chooses_the_option_and_else_the_overlap() -> None:
     sharp, cheap = option("sharp", 0.8), option("cheap", 0.6)
     assert choose([sharp, cheap], []).method == "sharp"
     assert choose([sharp, cheap], [worth(1, 0, "sharp"), worth(2, 0, "cheap")]).method == "cheap"
+    assert choose([sharp, cheap], [worth(-2, 0, "sharp"), worth(3, 0, "cheap")]).method == "cheap"
+    # What finds nothing loses least.
+    assert choose([sharp, cheap], [worth(-9, 0, "sharp"), worth(-1, 0, "cheap")]).method == "sharp"

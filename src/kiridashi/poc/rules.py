@@ -56,9 +56,12 @@ class Evidence:
 
 
 def choose(options: Sequence[Option], worths: Sequence[Worth]) -> Option:
-    """The option that is judged: the highest net result, or without money the highest IoU."""
-    nets = {worth.method: worth.net.value for worth in worths}
-    return max(options, key=lambda option: (nets.get(option.method, float("-inf")), option.iou.mean))
+    """The option that is judged: the highest net result; without money or where none gains, the highest IoU.
+
+    Among options that all lose money the one that loses least is often the one that finds least.
+    """
+    gains = {worth.method: max(worth.net.value, 0.0) for worth in worths}
+    return max(options, key=lambda option: (gains.get(option.method, 0.0), option.iou.mean))
 
 
 def decide(evidence: Evidence) -> tuple[Decision, tuple[Reason, ...]]:
