@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from kiridashi.evaluate.intervals import Interval
+from kiridashi.report.charts.learning import CurvePoint
 from kiridashi.report.poc.document import (
     Bill,
     CaseReport,
     Cell,
     Check,
     Condition,
-    CurvePoint,
     Decision,
     Document,
     Failure,
