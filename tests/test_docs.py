@@ -21,6 +21,7 @@ READMES = ("README.md", "README.ja.md")
 # These need a network or files that no newcomer has yet, or are long and run by a test of their own tutorial.
 NOT_HERE = (
     "...",
+    "../shared/data",
     "kiridashi demo",
     "kiridashi doctor",
     "kiridashi poc site.yaml",
