@@ -461,3 +461,20 @@ def test_unknown_formats_and_full_folders(tmp_path: Path) -> None:
         write_set(annotated, tmp_path / "s", "coco")
     with pytest.raises(UsageError, match="no format 'cocoa'; there are coco"):
         write_set(annotated, tmp_path / "t", "cocoa")
+
+
+def test_masks_without_a_meta_file_are_of_one_class(tmp_path: Path) -> None:
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+    marked = np.zeros((6, 8), np.uint8)
+    marked[1:3, 2:5], marked[4, 4] = 255, 7
+    for name, mask in {"a": marked, "b": np.zeros_like(marked)}.items():
+        Image.fromarray(np.full((6, 8, 3), 90, np.uint8)).save(tmp_path / "images" / f"{name}.png")
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
+    found = read_set(tmp_path)
+    assert (found.format, dict(found.classes)) == ("label-map", {1: "object"})
+    one, none = found
+    assert np.array_equal(one.label_mask(1).to_array(), marked > 0)
+    assert none.annotations == ()
+    assert not one.problems
+    assert not none.problems

@@ -5,7 +5,8 @@
 
 `label-map`: values are classes, and one class is one object in a picture. `instance-map`: values are numbers
 of objects, whose classes each item names (`"instances": {"1": "scratch"}`). Of items with one `class` or
-`label` everything marked is of it. 255 counts neither way.
+`label` everything marked is of it. 255 counts neither way. Without `meta.json` every pixel above 0, 255 too,
+is of the one class `object`, as everywhere in the project.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +31,8 @@ from kiridashi.data.targets import PICTURE_SUFFIXES
 
 CLASS_MAP, INSTANCE_MAP = "label-map", "instance-map"
 META = "meta.json"
+PLAIN_CLASS = "object"
+MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp"})
 _KEPT = frozenset({"ignore", "tags"})
 
 
@@ -45,19 +48,26 @@ def read(path: Path, pictures: Path | None = None) -> AnnotatedSet:
     """
     folder = path if path.is_dir() else path.parent
     meta = folder / META
-    document = read_document(meta)
+    plain = not meta.is_file() and (folder / "masks").is_dir()
+    document = _plain(folder) if plain else read_document(meta)
     items = records(document, "items", meta)
     by_instance = any("instances" in item for item in items)
     classes = _classes(document, items)
     images = pictures or folder / "images"
     files = {file.stem: file for file in _files(images, PICTURE_SUFFIXES)}
-    masks = {file.stem: file for file in _files(folder / "masks", {".png", ".tif", ".tiff", ".bmp"})}
-    reader = _Reader(classes, images, files, masks)
+    masks = {file.stem: file for file in _files(folder / "masks", MASK_SUFFIXES)}
+    reader = _Reader(classes, images, files, masks, binary=plain)
 
     def read_all() -> Iterator[AnnotatedPicture]:
         return map(reader.picture, items)
 
     return AnnotatedSet(folder.resolve().name, INSTANCE_MAP if by_instance else CLASS_MAP, classes, read_all)
+
+
+def _plain(folder: Path) -> dict[str, Any]:
+    """What `meta.json` would say of masks of one class."""
+    stems = [file.stem for file in _files(folder / "masks", MASK_SUFFIXES)]
+    return {"classes": {"1": PLAIN_CLASS}, "items": [{"id": stem, "class": PLAIN_CLASS} for stem in stems]}
 
 
 def _files(folder: Path, suffixes: Any) -> list[Path]:
@@ -101,12 +111,20 @@ class _Reader:
         images: folder of the pictures.
         files: pictures by id of the item.
         masks: by id of the item.
+        binary: every value above 0 is the class.
     """
 
     def __init__(
-        self, classes: Mapping[int, str], images: Path, files: Mapping[str, Path], masks: Mapping[str, Path]
+        self,
+        classes: Mapping[int, str],
+        images: Path,
+        files: Mapping[str, Path],
+        masks: Mapping[str, Path],
+        *,
+        binary: bool,
     ) -> None:
         self._classes, self._images, self._files, self._masks = classes, images, files, masks
+        self._binary = binary
         self._ids = {name: label for label, name in reversed(tuple(classes.items()))}
 
     def picture(self, item: Mapping[str, Any]) -> AnnotatedPicture:
@@ -122,6 +140,7 @@ class _Reader:
         if mask is not None:
             try:
                 labels = read_label_map(mask)
+                labels = np.minimum(labels, 1) if self._binary else labels
                 size = size or (labels.shape[0], labels.shape[1])
                 if labels.shape != size:
                     raise Fault(

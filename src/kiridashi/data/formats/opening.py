@@ -174,7 +174,9 @@ def _of_folder(path: Path) -> str | None:
         ),
         None,
     )
-    return _of_file(first) if first is not None else None
+    told = _of_file(first) if first is not None else None
+    plain = (path / "images").is_dir() and (path / "masks").is_dir()
+    return told or (label_map.CLASS_MAP if plain else None)
 
 
 def _shaped(annotated: AnnotatedSet, shapes: Shapes) -> AnnotatedSet:
