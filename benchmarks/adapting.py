@@ -3,8 +3,9 @@
     python benchmarks/adapting.py --data ../shared/data --sets magnetic_tile,neu_seg --shots 10 \
         --seeds 0,1,2 --runs adapting --json adapting.json
 
-For each set, class and seed, K pictures of the class are drawn; every other picture with the class is a
-query. Rows:
+For each set, class and seed, K pictures of the class are the shots; every other picture with the class is a
+query, but for one that looks the same as a shot of any class. The seeds go around one shuffled circle of the
+class's pictures, so that as many pictures as possible are a query once before one is again. Rows:
 
 - `base`: method `prototype` on the model as it is;
 - `adapted`: method `adapted`, a network of the references' own beside the prior;
@@ -31,6 +32,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -49,6 +51,7 @@ from kiridashi.evaluate.baselines.named import make_baseline
 from kiridashi.evaluate.episodes import Example, FewShotSet
 from kiridashi.evaluate.intervals import Interval, grouped_mean
 from kiridashi.evaluate.metrics import iou
+from kiridashi.evaluate.pictures.twins import Twins, find_twins
 from kiridashi.models.delta import PARTS, Applied, Delta, apply_delta, open_delta
 from kiridashi.models.delta.parts import check_part
 from kiridashi.models.fingerprint import model_fingerprint
@@ -77,15 +80,17 @@ class Draw:
     queries: tuple[str, ...]
 
 
-def draws(source: FewShotSet, shots: int, seed: int) -> list[Draw]:
-    """Of every class with more pictures than shots; no picture of one class's shots is another's query."""
+def draws(source: FewShotSet, shots: int, seed: int, twins: Twins = MappingProxyType({})) -> list[Draw]:
+    """Of every class with more pictures than shots; no shot of any class, nor its twin, is a query."""
     picked: dict[str, tuple[str, ...]] = {}
     for number, (label, names) in enumerate(source.classes.items()):
-        order = np.random.default_rng([seed, number]).permutation(len(names))
+        circle = np.random.default_rng(number).permutation(len(names))
+        order = np.roll(circle, seed * max(len(names) - shots, 1))
         picked[label] = tuple(names[place] for place in order[:shots])
     shown = {name for names in picked.values() for name in names}
+    known = shown.union(*(twins.get(name, ()) for name in shown))
     made = [
-        Draw(label, seed, picked[label], tuple(name for name in names if name not in shown))
+        Draw(label, seed, picked[label], tuple(name for name in names if name not in known))
         for label, names in source.classes.items()
     ]
     return [draw for draw in made if draw.queries]
@@ -105,6 +110,7 @@ class Bench:
         self, folder: Path, model: PromptableModel, options: argparse.Namespace, console: Console
     ) -> None:
         self.source = FewShotSet(folder)
+        self.twins = find_twins(self.source)
         self.model, self.console = model, console
         self.shots, self.verdict, self.limit = options.shots, options.verdict, options.limit
         kind = f"{self.shots}{'-verdict' if self.verdict else ''}{f'-{self.limit}' if self.limit else ''}"
@@ -113,7 +119,7 @@ class Bench:
     def lines(self, rows: Sequence[str], seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
         """Every answer, read where it has been given before."""
         for seed in seeds:
-            drawn = draws(self.source, self.shots, seed)
+            drawn = draws(self.source, self.shots, seed, self.twins)
             for row in rows:
                 for draw in drawn:
                     yield from self._answers(row, draw, drawn)

@@ -35,6 +35,20 @@ def test_no_shot_of_any_class_is_asked_for(source: FewShotSet) -> None:
     assert draws(source, 6, 0) == []
 
 
+def test_every_picture_is_a_query_once_before_one_is_again(source: FewShotSet, tmp_path: Path) -> None:
+    alone = FewShotSet(tmp_path)
+    alone.classes = {"a": source.classes["a"]}
+    asked = [name for seed in range(3) for draw in draws(alone, 4, seed) for name in draw.queries]
+    assert sorted(asked) == [str(number) for number in range(6)]
+
+
+def test_what_looks_like_a_shot_is_no_query(source: FewShotSet) -> None:
+    plain = draws(source, 2, 0)
+    shot, query = plain[0].supports[0], plain[0].queries[0]
+    twins = {shot: frozenset([query]), query: frozenset([shot])}
+    assert all(query not in draw.queries for draw in draws(source, 2, 0, twins))
+
+
 def test_leads_are_paired_by_query_and_seed() -> None:
     def line(row: str, query: str, seed: int, value: float) -> dict[str, object]:
         return {
