@@ -33,7 +33,6 @@ from rich.console import Console
 
 from common.command import draw, finish, make_parser, open_model, positive
 from common.tables import markdown
-from kiridashi.cli.at_once import in_order
 from kiridashi.cli.localize_fit_job import FitJob
 from kiridashi.core.errors import InputError
 from kiridashi.data.atomic import write_text
@@ -44,6 +43,7 @@ from kiridashi.localize.localizer import Localisation, Localizer
 from kiridashi.localize.maps import TrainedLocaliser
 from kiridashi.localize.model_folder import load_network
 from kiridashi.localize.settings import LocaliseSettings
+from kiridashi.models.at_once import in_order
 from kiridashi.models.grid import pictures_at_once
 from kiridashi.models.promptable import PromptableModel
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from kiridashi.adapt.budget import Budget
 from kiridashi.adapt.memory import FOLDER, recall
 from kiridashi.cli import adapt_priors
 from kiridashi.data.masks import read_mask
@@ -144,5 +145,78 @@ def test_any_verb_takes_a_delta(data: Path, run: Run, tmp_path: Path) -> None:
     assert told.code == 0, told.err
     assert f"compact@decoder-{delta.digest[:12]}" in told.out
     assert read_mask(plain) != read_mask(adapted)
-    for verb in ("segment", "everything", "detect", "track"):
-        assert "--adapt" in run(verb, "--help").out
+    for verb in ("segment", "everything", "detect", "track", "diagnose clip"):
+        assert "--adapt" in run(*verb.split(), "--help").out
+
+
+def test_a_bad_picture_is_named_and_the_others_are_learned_from(
+    data: Path, small: PromptableModel, run: Run, tmp_path: Path
+) -> None:
+    (data / "images" / "3.png").write_bytes(b"torn")
+    words = ["adapt", str(data), "--epochs", "1", "--out"]
+    told = run(*words, str(tmp_path / "a"), "--json")
+    assert told.code == 3
+    (left_out,) = json.loads(told.out)["failed"]
+    assert (left_out["file"], "3.png" in left_out["error"]) == ("3", True)
+    assert json.loads(told.out)["pictures"] == 2
+    # So many as were asked for, of those that can be used.
+    assert json.loads(run(*words, str(tmp_path / "b"), "--shots", "4", "--json").out)["pictures"] == 2
+    for path in (data / "images").iterdir():
+        path.write_bytes(b"torn")
+    told = run(*words, str(tmp_path / "c"))
+    assert (told.code, "no picture with a mask can be used" in told.err) == (2, True)
+
+
+def test_going_on_elsewhere_does_as_it_was_begun(
+    data: Path, small: PromptableModel, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch and copies follow from the memory that was free when it began, and not from what is free now."""
+    out, words = tmp_path / "delta", ["adapt", str(data), "--epochs", "2", "--seed", "1", "--out"]
+    write = Resuming.write
+
+    def write_and_stop(*args: Any) -> None:
+        write(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Resuming, "write", write_and_stop)
+    told = run(*words, str(out))
+    assert (told.code, "epochs are done" in told.err) == (130, True)
+    monkeypatch.setattr(Resuming, "write", write)
+    monkeypatch.setattr("kiridashi.adapt.budget.this_machine", lambda: Budget(1, 0))
+    assert run(*words, str(tmp_path / "poor")).code == 0
+    assert run(*words, str(out), "--resume").code == 0
+    settings = [
+        json.loads((folder / CARD_FILE).read_text())["settings"] for folder in (out, tmp_path / "poor")
+    ]
+    assert settings[0]["lessons"] > settings[1]["lessons"]
+
+
+def test_what_fails_before_it_begins_leaves_no_run_and_takes_nothing_away(
+    data: Path, small: PromptableModel, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "delta"
+    words = ["adapt", str(data), "--out", str(out), "--seed", "1"]
+    assert run(*words, "--continue", str(tmp_path / "nowhere")).code == 2
+    assert not out.exists()
+    assert run(*words, *GAINS).code == 0
+    before = (out / DELTA_FILE).read_bytes()
+    assert run("adapt", str(tmp_path / "typo"), "--out", str(out), "--overwrite").code == 2
+    assert (out / DELTA_FILE).read_bytes() == before
+    # The folder of the pictures is no place for the samples that are kept.
+    (data / FOLDER).mkdir()
+    (data / FOLDER / "mine.png").write_bytes(b"mine")
+    told = run("adapt", str(data), "--out", str(data), "--overwrite")
+    assert (told.code, "no adapting wrote" in told.err) == (2, True)
+    assert (data / FOLDER / "mine.png").is_file()
+
+
+def test_a_delta_taken_for_a_model_or_given_twice(data: Path, run: Run, tmp_path: Path) -> None:
+    base = load_model()
+    delta = Delta(dict(plain_parameters(base.net, "decoder")), DeltaCard("decoder", "compact", "0" * 64))
+    delta.save(tmp_path / "delta" / DELTA_FILE)
+    folder = str(tmp_path / "delta")
+    words = ["cut", str(data / "images" / "0.png"), "--point", "9,9", "--out", str(tmp_path / "m.png")]
+    told = run(*words, "--model", folder)
+    assert (told.code, "--adapt" in told.err) == (2, True)
+    told = run(*words, "--model", f"compact@{folder}", "--adapt", folder)
+    assert (told.code, "has a delta in it already" in told.err) == (2, True)

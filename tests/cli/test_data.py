@@ -55,7 +55,7 @@ def test_convert_goes_on_past_what_cannot_be_used(tmp_path: Path, capsys: pytest
     (tmp_path / "classes.txt").write_text("x\n")
     assert main(["data", "convert", str(tmp_path), "--to", "cvat", "--out", str(tmp_path / "c")]) == 3
     captured = capsys.readouterr()
-    assert "1 pictures, 1 objects" in captured.out
+    assert "1 picture, 1 object" in captured.out
     assert "left out: a.png, annotation 1: a box has a number that is not finite" in captured.err
 
 

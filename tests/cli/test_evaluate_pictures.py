@@ -151,9 +151,26 @@ def test_a_bad_picture_is_named_and_the_others_go_on(
     assert told.code == 3
     assert "d6.png" in told.err
     assert "Traceback" not in told.err
+    assert told.err.count("d6.png") == 1
     errors = [line["error"] for line in read_jsonl(tmp_path / "out" / "results.jsonl")]
-    assert sum(error is not None for error in errors) == 1
+    assert errors == [None] * 5
     assert "d6.png" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_bad_picture_is_never_shown_to_the_methods(
+    words: list[str], run: Run, discs: Path, tmp_path: Path
+) -> None:
+    shown = json.loads(run(*words, "--json").out)
+    assert shown["left_out"] == []
+    (support,) = read_jsonl(tmp_path / "out" / "results.jsonl")[0]["supports"]
+    (discs / "images" / f"{support}.png").write_bytes(b"torn")
+    told = run(*words, "--overwrite", "--json")
+    assert (told.code, json.loads(told.out)["failed"]) == (3, [])
+    assert [one["picture"] for one in json.loads(told.out)["left_out"]] == [support]
+    for path in (discs / "images").iterdir():
+        path.write_bytes(b"torn")
+    told = run(*words, "--overwrite")
+    assert (told.code, "no picture with a mask can be used" in told.err) == (2, True)
 
 
 def test_annotations_of_a_tool_will_do(run: Run, discs: Path, tmp_path: Path) -> None:

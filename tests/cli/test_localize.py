@@ -308,7 +308,7 @@ def test_an_interrupted_run_goes_on(works: Works, run: Run, stand_in_network: Re
     stand_in_network.stop_at = 2
     told = run(*works.predict())
     assert told.code == 130
-    assert "2 of 3 are done" in told.err
+    assert "2 of 3 pictures are done" in told.err
     stand_in_network.stop_at = None
     assert run(*works.predict("--resume", "--pseudo-labels")).code == 0
     assert sorted(stand_in_network.seen) == ["none.png", "one.png", "two.png"]

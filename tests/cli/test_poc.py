@@ -4,12 +4,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from tests.poc.made_classes import ColourList, make_colours
 from tests.poc.made_site import LINEUP, MONEY, QUICK, Brightness, make_site
 
+from kiridashi.core.errors import InputError
 from kiridashi.core.picture import Picture
 from kiridashi.core.segments import Segments
+from kiridashi.poc.proof import Lineup
 
 Run = Callable[..., SimpleNamespace]
 
@@ -113,3 +117,29 @@ def test_the_methods_have_makers_and_licences() -> None:
     assert made.licences["concat"] == "Apache-2.0"
     assert "BSD" in made.licences["forest"]
     assert library_licence("no-such-package-anywhere") == ""
+
+
+def test_the_list_of_classes_for_forgetting_is_that_of_the_classes() -> None:
+    from kiridashi.classes.growing import GrowingDetector
+    from kiridashi.cli.poc_methods import lineup
+
+    make = lineup("compact").growing
+    assert make is not None
+    assert isinstance(make(), GrowingDetector)
+
+
+def test_a_failure_of_the_list_of_classes_is_told(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoRed(ColourList):
+        def add(self, name: str, references: Any, negatives: Any = ()) -> None:
+            if name == "red":
+                raise InputError("no red today")
+            super().add(name, references)
+
+    made = Lineup({"sharp": Brightness}, growing=NoRed)
+    monkeypatch.setattr("kiridashi.cli.poc_methods.lineup", lambda model: made)
+    told = run("poc", str(make_colours(tmp_path)), "--out", str(tmp_path / "out"))
+    assert told.code == 3
+    assert "no red today" in told.err
+    assert "Without a result: red." in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

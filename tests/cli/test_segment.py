@@ -156,7 +156,9 @@ def test_resume_with_other_settings_is_refused(site: Any, run: Run, change: list
 
 def test_resume_with_other_references_is_refused(site: Any, run: Run) -> None:
     run(*site.segment())
-    Image.fromarray(np.full((60, 80), 255, np.uint8)).save(site.root / "part_mask.png")
+    other = np.full((60, 80), 255, np.uint8)
+    other[0] = 0
+    Image.fromarray(other).save(site.root / "part_mask.png")
     told = run(*site.segment("--resume", str(site.photos)))
     assert told.code == 2
     assert "references differ" in told.err
@@ -287,3 +289,24 @@ def test_debug_shows_the_traceback(site: Any, run: Run, monkeypatch: pytest.Monk
     site.write("photos/defect.png", [])
     with pytest.raises(RuntimeError, match="nobody expected"):
         run(*site.segment())
+
+
+def test_masks_that_no_run_wrote_are_left_alone(site: Any, run: Run) -> None:
+    (site.root / "out" / "masks").mkdir(parents=True)
+    (site.root / "out" / "masks" / "one.png").write_bytes(b"truth")
+    for word in ("--overwrite", "--resume"):
+        told = run(*site.segment(word, str(site.photos)))
+        assert told.code == 2
+        assert "no run.json" in told.err
+    assert (site.root / "out" / "masks" / "one.png").read_bytes() == b"truth"
+
+
+def test_a_photograph_is_no_mask(site: Any, run: Run) -> None:
+    """Every pixel of it is above 0, so that nothing would be left to tell the object from."""
+    told = run(
+        *["segment", str(site.photos), "--out", str(site.root / "out")],
+        *["--reference", str(site.root / "part.png"), "--mask", str(site.root / "part.png")],
+    )
+    assert told.code == 2
+    assert "covers the whole picture" in told.err
+    assert not (site.root / "out").exists()

@@ -149,7 +149,7 @@ def test_an_interrupted_run_says_how_to_go_on(root: Path, run: Run, monkeypatch:
     monkeypatch.setattr(Tracker, "step", stop)
     told = run(*words(root, "--mask", "ROOT/mask.png"))
     assert told.code == 130
-    assert "2 of 4 are done" in told.err
+    assert "2 of 4 frames are done" in told.err
     assert "--resume" in told.err
     monkeypatch.setattr(Tracker, "step", step)
     assert run(*words(root, "--mask", "ROOT/mask.png", "--resume")).code == 0
@@ -190,6 +190,7 @@ def test_a_reference_is_looked_for(root: Path, run: Run, monkeypatch: pytest.Mon
         (["--box", "9,9,3,3"], "x0 < x1"),
         (["--point", "99,3"], "outside of frames of 64 x 48"),
         (["--point", "9,3@7"], "the last frame of a is 3"),
+        (["--box", "5,5,9,9@3", "--frames", "2"], "the last frame of a is 1"),
         (["--point", "9,9", "--drop", "1"], "--drop takes ID@FRAME"),
         (["--point", "9,9", "--format", "jpg"], "png, rle"),
         (["--reference", "ROOT/a/0.png"], "give one mask for each reference"),
@@ -200,6 +201,7 @@ def test_wrong_use(root: Path, run: Run, more: list[str], says: str) -> None:
     told = run(*words(root, *more))
     assert told.code == 2
     assert says in told.err
+    assert not (root / "out").exists()
 
 
 def test_a_mask_of_another_size(root: Path, run: Run) -> None:
@@ -234,7 +236,7 @@ def test_several_clips_go_on_where_ctrl_c_came(root: Path, run: Run, monkeypatch
 
     monkeypatch.setattr(Tracker, "step", stop)
     told = run(*command)
-    assert (told.code, "2 of 4 are done" in told.err) == (130, True)
+    assert (told.code, "2 of 4 frames are done" in told.err) == (130, True)
     monkeypatch.setattr(Tracker, "step", step)
     assert run(*command, "--resume").code == 0
     assert contents(root / "out") == contents(root / "whole")
@@ -317,7 +319,7 @@ def test_ctrl_c_is_the_usual_end_of_a_camera(root: Path, run: Run, monkeypatch: 
     with server(content, endless=True) as address:
         told = run(*camera(address, root, "--gate-off"))
     assert told.code == 130
-    assert "2 of 2 are done" in told.err
+    assert "2 of 2 frames are done" in told.err
     assert len(table(root / "out")) == 2
     assert (root / "out" / "strip.jpg").is_file()
     assert signal.getsignal(signal.SIGINT) is before

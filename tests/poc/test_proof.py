@@ -183,7 +183,7 @@ def test_the_budget_of_time_is_kept_and_what_it_left_out_is_named(site: Path, tm
     short.measure(3, clock)
     assert clock.now < 3 * 60
     (case,) = short.report().cases
-    assert any("seed 4" in one for one in case.missing)
+    assert any("seed 4" in one.name for one in case.missing)
     assert "left_out" in {reason.key for reason in case.reasons}
     told = [one["event"] for one in read_jsonl(out / "log.jsonl")]
     assert "left out" in told
@@ -257,8 +257,7 @@ def test_an_answer_that_fails_is_counted_and_the_others_go_on(tmp_path: Path) ->
     for number in range(26, 31):
         (tmp_path / "discs" / "images" / f"good{number:02}.png").write_bytes(b"no picture")
     made.measure()
-    answers = made.report().cases[0].facts["answers"]
-    assert not answers.endswith(" 0 of them failed")
+    assert int(made.report().cases[0].facts["answers failed"]) > 0
 
 
 def test_pictures_without_an_object_are_needed_to_reckon(tmp_path: Path) -> None:

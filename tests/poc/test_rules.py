@@ -7,7 +7,7 @@ import pytest
 from kiridashi.evaluate.intervals import Interval
 from kiridashi.poc.rules import Evidence, choose, decide
 from kiridashi.poc.site import Needed
-from kiridashi.report.poc.document import Bill, Cell, Decision, Option, Rate, Span, Worth
+from kiridashi.report.poc.document import Bill, Cell, Decision, Kept, Option, Rate, Span, Worth
 
 
 def interval(mean: float, half: float) -> Interval:
@@ -117,6 +117,38 @@ def test_what_time_left_out_is_only_remarked() -> None:
     evidence = replace(CLEAR, left_out=True)
     assert decide(evidence)[0] is Decision.GO
     assert keys(evidence)["left_out"] is None
+
+
+def kept(high: float, before: float = 0.9, count: int = 20, name: str = "bolt") -> Kept:
+    change = Interval(high - 0.2, high - 0.4, high, count)
+    return Kept(name, count, before, before + change.mean, change, 0.5, 0.5, change)
+
+
+@pytest.mark.parametrize(("grow", "weight"), [(True, Decision.HOLD), (None, Decision.HOLD), (False, None)])
+def test_a_class_that_is_surely_lost_warns_of_further_classes(
+    grow: bool | None, weight: Decision | None
+) -> None:
+    evidence = replace(CLEAR, taught=(kept(-0.06), kept(-0.3, name="nut")), will_grow=grow)
+    assert keys(evidence)["forgets"] is weight
+    assert decide(evidence)[0] is (Decision.GO if weight is None else Decision.HOLD)
+    (reason,) = (one for one in decide(evidence)[1] if one.key == "forgets")
+    assert reason.values["names"] == ("bolt", "nut")
+    assert reason.values["name"] == "nut"
+    assert reason.values["gain"] == pytest.approx(-0.5)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        kept(-0.04),
+        # Hardly ever right before, and too few pictures.
+        kept(-0.06, before=0.05),
+        kept(-0.3, count=4),
+        Kept("last", 20, 0.9, 0.9, None, 0.5, 0.5, None),
+    ],
+)
+def test_what_is_not_surely_lost_does_not(row: Kept) -> None:
+    assert "forgets" not in keys(replace(CLEAR, taught=(row,)))
 
 
 def test_the_simple_tool_is_recommended_where_it_does() -> None:

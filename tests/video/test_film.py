@@ -25,6 +25,23 @@ def test_a_film_holds_its_pictures(tmp_path: Path) -> None:
     assert [frame.seconds for frame in frames] == pytest.approx([0.2 * index for index in range(6)], abs=0.01)
 
 
+def test_a_film_shows_what_the_pictures_show(tmp_path: Path) -> None:
+    """Every picture another one, with much in it: left to itself the encoder would smear them."""
+    pytest.importorskip("av")
+    rng = np.random.default_rng(0)
+    squares = [rng.integers(0, 256, (40, 60, 1)).astype(np.uint8) for _ in range(8)]
+    shown = [one.repeat(6, 0).repeat(6, 1).repeat(3, 2) for one in squares]
+    write_film(tmp_path / "film.webm", shown, Fraction(10))
+    frames = [frame.picture for frame in open_clip(tmp_path / "film.webm").frames()]
+    errors = [
+        np.abs(frame.pixels.astype(float) - picture).mean()
+        for frame, picture in zip(frames, shown, strict=True)
+        if frame is not None
+    ]
+    assert len(errors) == 8
+    assert max(errors) < 5
+
+
 def test_no_half_of_a_film_is_left(tmp_path: Path) -> None:
     pytest.importorskip("av")
 

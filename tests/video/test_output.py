@@ -146,3 +146,13 @@ def test_out_must_be_a_folder(tmp_path: Path) -> None:
 def test_the_settings_are_kept(tmp_path: Path) -> None:
     TrackFolder.open(tmp_path, SETTINGS)
     assert json.loads((tmp_path / "run.json").read_text())["settings"]["command"] == "track"
+
+
+def test_masks_that_no_run_wrote_are_left_alone(tmp_path: Path) -> None:
+    """The folder of a clip has its true masks under the very names that a run would write."""
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "00000.png").write_bytes(b"truth")
+    for resume, overwrite in ((False, False), (True, False), (False, True)):
+        with pytest.raises(UsageError, match=r"no run\.json.*another --out"):
+            TrackFolder.open(tmp_path, SETTINGS, resume=resume, overwrite=overwrite)
+    assert (tmp_path / "masks" / "00000.png").read_bytes() == b"truth"

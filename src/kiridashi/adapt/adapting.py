@@ -123,7 +123,8 @@ def adapt(
         gain["over_base"] = gain_of(_first(base, count), _first(after, count))
     if old:
         gain["replayed"] = gain_of(_rest(before, count), _rest(after, count))
-    settings = {**options.to_dict(), "batch": batch, "first_block": first, "lessons": len(lessons)}
+    settings = {**options.to_dict(), "learning_rate": epochs.rate, "batch": batch}
+    settings |= {"first_block": first, "lessons": len(lessons)}
     brought = epochs.best > 0 and gain["mean"] >= options.least_gain
     card = DeltaCard(
         options.part, model.card.name, fingerprint, rank, float(rank), len(learned), settings, gain

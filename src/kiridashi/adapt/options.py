@@ -10,6 +10,8 @@ from kiridashi.models.delta import TunedPart
 # Of AdamW at its highest. The decoder has been trained for long and a few pictures spoil it easily; a LoRA
 # begins at nothing.
 RATES: dict[TunedPart, float] = {"decoder": 1e-4, "neck": 3e-4, "lora": 1e-3}
+# Tried in turn, as shares of it, until one brings something.
+SHARES = (1.0, 0.25, 0.0625)
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class AdaptOptions:
         looks: pictures and copies in all, about, which bounds the time.
         batch: pictures a step; None: by the memory there is.
         rank: of a LoRA.
-        learning_rate: of AdamW at its highest; None: by the part.
+        learning_rate: of AdamW at its highest; None: by the part, and lower where that brings nothing.
         weight_decay: of AdamW.
         least_gain: in mean IoU, below which the base is kept.
         augmentation: of the copies.
@@ -59,9 +61,11 @@ class AdaptOptions:
             raise UsageError(f"learning_rate is above 0 and at most 1, got {self.learning_rate}")
 
     @property
-    def rate(self) -> float:
-        """The highest learning rate."""
-        return RATES[self.part] if self.learning_rate is None else self.learning_rate
+    def rates(self) -> tuple[float, ...]:
+        """Highest learning rates, to be tried in this order."""
+        if self.learning_rate is not None:
+            return (self.learning_rate,)
+        return tuple(RATES[self.part] * share for share in SHARES)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON types."""

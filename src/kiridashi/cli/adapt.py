@@ -47,10 +47,7 @@ def adapt(
             "--class", metavar="NAME", help="Take only this class. Repeat for more.  [default: all]"
         ),
     ] = None,
-    pictures: Annotated[
-        Path | None,
-        typer.Option("--pictures", metavar="DIR", help="Where the pictures of an annotation file are."),
-    ] = None,
+    pictures: options.Pictures = None,
     go_on: Annotated[
         Path | None,
         typer.Option(
@@ -69,13 +66,22 @@ def adapt(
         ),
     ] = True,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", metavar="N", min=1, help="At most.  [default: 8]")
+        int | None,
+        typer.Option(
+            "--epochs", metavar="N", min=1, help="Go through the pictures at most so often.  [default: 8]"
+        ),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", metavar="X", help="[default: by the part]")
+        float | None,
+        typer.Option(
+            "--learning-rate",
+            metavar="X",
+            help="How large the steps are, at their largest.  [default: by the part]",
+        ),
     ] = None,
     rank: Annotated[
-        int | None, typer.Option("--rank", metavar="N", min=1, help="Of lora's layers.  [default: 8]")
+        int | None,
+        typer.Option("--rank", metavar="N", min=1, help="Of what lora adds to each layer.  [default: 8]"),
     ] = None,
     seed: options.Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in DELTA.")] = False,

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,15 @@ from kiridashi.cli.classes_told import Told, count
 from kiridashi.cli.failures import Interrupted
 from kiridashi.cli.progress import Display
 from kiridashi.cli.suggest import check_choice
-from kiridashi.core.errors import UsageError
+from kiridashi.core.errors import InputError, UsageError
 from kiridashi.data.files import one_line
 
 if TYPE_CHECKING:
     from kiridashi.adapt.adapting import Earlier, Outcome
+    from kiridashi.adapt.budget import Budget
     from kiridashi.adapt.options import AdaptOptions
     from kiridashi.adapt.samples import Sample
+    from kiridashi.classes.samples import Unusable
     from kiridashi.evaluate.pictures import PictureSet
     from kiridashi.models.promptable import PromptableModel
 
@@ -50,7 +52,7 @@ class AdaptJob:
 
         Raises:
             UsageError: the options or the folder do not fit, or there are too few pictures.
-            InputError: the data, the checkpoint or the earlier delta cannot be used.
+            InputError: no picture, or the checkpoint or the earlier delta cannot be used.
             ModelUnavailableError: the model's files are not here.
             Interrupted: Ctrl-C; --resume goes on.
         """
@@ -65,14 +67,15 @@ class AdaptJob:
         began = time.perf_counter()
         with Display(quiet=self.quiet) as display:
             with display.waiting("reading the pictures"):
-                samples, digests = self._samples()
-            self._check_same(options, digests)
+                samples, left_out = self._samples()
             with display.waiting("loading the model"):
                 model = self._model()
                 earlier = self._earlier()
-            done = self._adapt(model, samples, options, earlier, display)
+            # Last, so that a folder holds a run only when there is one.
+            budget = self._begin(options, samples)
+            done = self._adapt(model, samples, options, earlier, budget, display)
         self._write(model, done)
-        return self._told(done, time.perf_counter() - began)
+        return self._told(done, time.perf_counter() - began, left_out)
 
     def _options(self) -> "AdaptOptions":
         from kiridashi.adapt.options import AdaptOptions
@@ -82,7 +85,8 @@ class AdaptJob:
         return AdaptOptions(part=check_part(self.what), seed=self.seed, **chosen)
 
     def _make_room(self) -> None:
-        """Refuse to mix this run with another one's results."""
+        """Refuse to mix this run with another one's results, or with what is somebody else's."""
+        from kiridashi.adapt.memory import FOLDER
         from kiridashi.models.delta.opening import CARD_FILE
 
         if self.resume and self.overwrite:
@@ -91,17 +95,19 @@ class AdaptJob:
             raise UsageError(one_line(f"{self.out}: --out names a folder, and this is a file"))
         if self.overwrite and self.go_on is not None and self.go_on.resolve() == self.out.resolve():
             raise UsageError("--overwrite would remove the delta that --continue names; name another --out")
-        begun, finished = (self.out / ASKED).is_file(), (self.out / CARD_FILE).is_file()
+        begun, finished = (self.out / CHECKPOINT).is_file(), (self.out / CARD_FILE).is_file()
         if finished and not self.overwrite:
             raise UsageError(
                 one_line(f"{self.out} holds an adapting already; add --overwrite, or name another --out")
+            )
+        if (self.out / FOLDER).exists() and not (begun or finished):
+            raise UsageError(
+                one_line(f"{self.out} holds a folder {FOLDER} that no adapting wrote; name another --out")
             )
         if begun and not (self.resume or self.overwrite):
             raise UsageError(
                 one_line(f"{self.out} holds an interrupted run; add --resume to go on, or --overwrite")
             )
-        if self.overwrite:
-            self._clear()
 
     def _clear(self) -> None:
         """Remove what this verb writes, and nothing else."""
@@ -120,47 +126,77 @@ class AdaptJob:
             return FewShotSet(self.data)
         return open_annotated(self.data, self.pictures, None)
 
-    def _samples(self) -> tuple[list["Sample"], list[str]]:
-        """The samples of every class, and digests of them."""
+    def _samples(self) -> tuple[list["Sample"], list["Unusable"]]:
+        """The samples of every class, and the pictures that cannot be used.
+
+        Raises:
+            InputError: none can be used.
+        """
         import numpy as np
 
         from kiridashi.adapt.samples import Sample
+        from kiridashi.classes.samples import Unusable
 
         source = self._source()
         for name in self.classes:
             check_choice("--class", name, tuple(source.classes))
-        found, digests = [], []
+        found: list[Sample] = []
+        left_out: dict[str, Unusable] = {}
         for number, (label, names) in enumerate(source.classes.items()):
             if self.classes and label not in self.classes:
                 continue
             order = np.random.default_rng([self.seed, number]).permutation(len(names))
-            for place in order[: self.shots]:
-                one = source.read(names[place], label)
+            taken = 0
+            for place in order:
+                if taken == self.shots:
+                    break
+                try:
+                    one = source.read(names[place], label)
+                except InputError as error:
+                    left_out[names[place]] = Unusable(names[place], one_line(str(error)))
+                    continue
                 found.append(Sample(one.picture, one.mask, label, one.ignore))
-                digests.append(f"{label} {one.picture.digest} {one.mask.area}")
-        return found, digests
+                taken += 1
+        if not found:
+            raise InputError(
+                f"{self.data}: no picture with a mask can be used; {next(iter(left_out.values())).reason}"
+            )
+        return found, list(left_out.values())
 
-    def _check_same(self, options: "AdaptOptions", digests: list[str]) -> None:
-        """An interrupted run goes on only with what it began with."""
+    def _begin(self, options: "AdaptOptions", samples: list["Sample"]) -> "Budget":
+        """What the machine offers, or offered: an interrupted run goes on only as it began.
+
+        Raises:
+            UsageError: it began with something else.
+        """
         import json
 
-        from kiridashi.data.atomic import write_text
+        from kiridashi.adapt.budget import Budget, this_machine
+        from kiridashi.data.atomic import write_json
 
-        asked = json.dumps(
-            {
-                "options": options.to_dict(),
-                "model": self.model,
-                "continue": str(self.go_on),
-                "samples": digests,
-            },
-            sort_keys=True,
-        )
+        asked = {
+            "options": options.to_dict(),
+            "model": self.model,
+            "continue": str(self.go_on),
+            "samples": [f"{one.label} {one.picture.digest} {one.mask.area}" for one in samples],
+        }
         path = self.out / ASKED
-        if self.resume and path.is_file() and path.read_text(encoding="utf-8") != asked:
+        if self.resume and (self.out / CHECKPOINT).is_file():
+            try:
+                kept = json.loads(path.read_text(encoding="utf-8"))
+                # What JSON makes of it: tuples become lists.
+                if kept["asked"] == json.loads(json.dumps(asked)):
+                    return Budget(int(kept["budget"]["cores"]), int(kept["budget"]["memory"]))
+            except (OSError, ValueError, KeyError, TypeError):
+                pass
             raise UsageError(
                 one_line(f"{self.out} holds a run with other settings or pictures; repeat it as it was begun")
             )
-        write_text(path, asked)
+        if self.overwrite:
+            self._clear()
+        budget = this_machine()
+        write_json(path, {"asked": asked, "budget": asdict(budget)})
+        return budget
 
     def _model(self) -> "PromptableModel":
         from kiridashi.models import loading
@@ -187,6 +223,7 @@ class AdaptJob:
         samples: list["Sample"],
         options: "AdaptOptions",
         earlier: "Earlier | None",
+        budget: "Budget",
         display: Display,
     ) -> "Outcome":
         from kiridashi.adapt.adapting import adapt
@@ -209,9 +246,10 @@ class AdaptJob:
                     earlier=earlier,
                     checkpoint=self.out / CHECKPOINT,
                     tell=tell,
+                    budget=budget,
                 )
             except KeyboardInterrupt as error:
-                raise Interrupted(*told, self.out) from error
+                raise Interrupted(*told, self.out, unit="epochs") from error
 
     def _write(self, model: "PromptableModel", done: "Outcome") -> None:
         from kiridashi.adapt.memory import FOLDER, keep
@@ -226,7 +264,7 @@ class AdaptJob:
         write_json(self.out / CARD_FILE, done.card, indent=1)
         (self.out / ASKED).unlink(missing_ok=True)
 
-    def _told(self, done: "Outcome", seconds: float) -> Told:
+    def _told(self, done: "Outcome", seconds: float, left_out: list["Unusable"]) -> Told:
         card, gain = done.card, done.card["gain"]
         learned, aside = card["pictures"], len(done.division.aside)
         tuned = f"{self.what} of {self.model} tuned on {count(learned, 'sample')}"
@@ -248,4 +286,4 @@ class AdaptJob:
             lines.append(f"gain{over} {interval}{doubt}")
             lines.append(f"use it: kiridashi segment ... --adapt {self.out}")
         document = {"command": "adapt", "out": str(self.out), "seconds": round(seconds, 3), **card}
-        return Told(lines, document)
+        return Told(lines, document, left_out=left_out)

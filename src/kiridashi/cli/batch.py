@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
-from kiridashi.cli.at_once import in_order
 from kiridashi.cli.failures import Interrupted, wants_debug
 from kiridashi.cli.progress import Display
 from kiridashi.core.errors import KiridashiError, UsageError
@@ -15,6 +14,7 @@ from kiridashi.core.segments import Segments
 from kiridashi.data.files import one_line, reason_of
 from kiridashi.data.pictures import read_picture
 from kiridashi.data.targets import Target
+from kiridashi.models.at_once import in_order
 from kiridashi.report.folder import RunFolder
 from kiridashi.report.records import Record
 
@@ -83,7 +83,7 @@ def run_batch(
                 done += 1
                 step()
     except KeyboardInterrupt as error:
-        raise Interrupted(done, len(targets), folder.path) from error
+        raise Interrupted(done, len(targets), folder.path, unit="pictures") from error
     records = folder.finish(targets)
     mine = {target.stem for target in targets}
     failed = [record for record in records if record.error is not None and record.stem in mine]

@@ -103,7 +103,7 @@ def _own_line(own: "ClassRecall") -> str:
 def count(number: int, noun: str) -> str:
     """`1 shot`, `2 shots`."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}es" if noun.endswith("ss") else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def percent(share: float | None) -> str:

@@ -133,7 +133,7 @@ def _cut_lines(lines: Sequence[PromptLine], batch: _Batch, model_name: str, *, q
                         _cut_line(line, picture, batch, model)
                     step()
     except KeyboardInterrupt as error:
-        raise Interrupted(batch.done, len(lines), batch.out, can_resume=False) from error
+        raise Interrupted(batch.done, len(lines), batch.out, can_resume=False, unit="masks") from error
 
 
 def _read_group(image: Path, group: Sequence[PromptLine], batch: _Batch) -> Picture | None:

@@ -23,16 +23,6 @@ From = Annotated[
     str | None,
     typer.Option("--from", metavar="FORMAT", help=f"{_NAMES}.  [default: found out]", show_default=False),
 ]
-Pictures = Annotated[
-    Path | None,
-    typer.Option(
-        "--pictures",
-        metavar="DIR",
-        help="Folder of the pictures; nothing outside of it is opened.  [default: where the format keeps "
-        "them]",
-        show_default=False,
-    ),
-]
 Tags = Annotated[
     Path | None,
     typer.Option(
@@ -69,7 +59,7 @@ def convert(
     out: options.OutFolder,
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=_NAMES, show_default=False)],
     from_: From = None,
-    pictures: Pictures = None,
+    pictures: options.Pictures = None,
     tags: Tags = None,
     bring: Bring = "copy",
     shapes: Annotated[
@@ -117,7 +107,7 @@ def check(
     ] = None,
     to: To = None,
     from_: From = None,
-    pictures: Pictures = None,
+    pictures: options.Pictures = None,
     likeness: Annotated[
         bool,
         typer.Option(
@@ -182,7 +172,7 @@ def split(
     ] = True,
     to: To = None,
     from_: From = None,
-    pictures: Pictures = None,
+    pictures: options.Pictures = None,
     tags: Tags = None,
     bring: Bring = "copy",
     seed: options.Seed = 0,
@@ -214,7 +204,7 @@ def split(
 def stats(
     data: Data,
     from_: From = None,
-    pictures: Pictures = None,
+    pictures: options.Pictures = None,
     tags: Tags = None,
     as_json: options.AsJson = False,
 ) -> None:

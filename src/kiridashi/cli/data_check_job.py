@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from kiridashi.cli.classes_told import count
 from kiridashi.cli.columns import columns
 from kiridashi.cli.data_job import BRING, Source, choice, tell_problems
 from kiridashi.cli.failures import ExitCode
@@ -134,23 +135,24 @@ class CheckJob:
         }
 
     def _lines(self, annotated: AnnotatedSet, checked: Checked, repaired: Repaired | None) -> list[str]:
-        counts = f"{checked.pictures:,} pictures, {checked.annotations:,} objects"
-        lines = [f"{annotated.format}: {counts}, {checked.empty:,} pictures without an object"]
+        counts = f"{count(checked.pictures, 'picture')}, {count(checked.annotations, 'object')}"
+        lines = [f"{annotated.format}: {counts}, {count(checked.empty, 'picture')} without an object"]
         rows = [
             [
                 KINDS[kind].severity,
-                f"{count:,}",
+                f"{number:,}",
                 KINDS[kind].title,
                 KINDS[kind].repair or "to be decided by you",
             ]
-            for kind, count in checked.counts.items()
+            for kind, number in checked.counts.items()
         ]
         titles = ["", "count", "problem", "what --repair does"]
         lines += columns([titles, *rows], right=(1,)) if rows else ["no problem found"]
         if repaired is not None:
             lines.append(
-                f"repaired set in {self.repair}: {repaired.written.pictures:,} pictures, "
-                f"{repaired.written.annotations:,} objects; {len(repaired.left_out):,} pictures left out"
+                f"repaired set in {self.repair}: {count(repaired.written.pictures, 'picture')}, "
+                f"{count(repaired.written.annotations, 'object')}; "
+                f"{count(len(repaired.left_out), 'picture')} left out"
             )
         if self.out is not None:
             lines.append(f"look at {self.out / REPORT}")

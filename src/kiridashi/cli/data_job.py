@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from kiridashi.cli.classes_told import count
 from kiridashi.cli.columns import columns
 from kiridashi.cli.failures import ExitCode, tell
 from kiridashi.cli.progress import waiting
@@ -149,10 +150,11 @@ def tell_written(
         print(json.dumps(told, ensure_ascii=True))
     elif not quiet:
         print(
-            f"{annotated.format} to {to}: {written.pictures} pictures, {written.annotations} objects in {out}"
+            f"{annotated.format} to {to}: {count(written.pictures, 'picture')}, "
+            f"{count(written.annotations, 'object')} in {out}"
         )
-        for what, count in written.lost.items():
-            print(f"not kept: {count} {what}")
+        for what, number in written.lost.items():
+            print(f"not kept: {number} {what}")
     tell_problems(written.problems, "left out")
     return code
 

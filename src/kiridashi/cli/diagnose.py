@@ -87,6 +87,7 @@ def diagnose(
     ] = False,
     language: options.Language = "en",
     model: options.ModelName = "compact",
+    adapt: options.Adapt = None,
     seed: options.Seed = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the diagnosis that DIR holds; add runs to it.")
@@ -117,7 +118,7 @@ def diagnose(
         gated=not gate_off,
         seed=seed,
         language=language,
-        model=model,
+        model=options.adapted_name(model, adapt),
         resume=resume,
         overwrite=overwrite,
         quiet=quiet,
@@ -155,15 +156,7 @@ def make(
             show_default=False,
         ),
     ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            "--split",
-            metavar="NAME",
-            help="For DAVIS: its list of clips.  [default: val, or all clips without such a list]",
-            show_default=False,
-        ),
-    ] = None,
+    split: options.ClipSplit = None,
     frame_format: Annotated[
         str, typer.Option("--format", metavar="jpg|png", help="Of the frames; png changes no pixel.")
     ] = "jpg",

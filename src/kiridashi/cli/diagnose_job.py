@@ -262,7 +262,7 @@ class _Worker:
             with self._display.bar(key.label, self._length(key), unit="frames") as step:
                 yield step
         except KeyboardInterrupt as error:
-            raise Interrupted(self._done, self._total, self._folder.path) from error
+            raise Interrupted(self._done, self._total, self._folder.path, unit="runs") from error
 
     def _length(self, key: "Key") -> int:
         from kiridashi.report.diagnosis.lines import SELF_TEST
@@ -339,6 +339,8 @@ class DiagnoseSummary:
             lines.append(f"  {told.text} {told.limit}")
         if verdict.stands:
             lines.append(f"  {say('stands', list=', '.join(verdict.stands))}")
+        if verdict.untried:
+            lines.append(f"  {say('untried', list=', '.join(verdict.untried))}")
         return [*lines, f"look at {self.report}"]
 
 

@@ -70,7 +70,7 @@ class MakeJob:
 
                     failures = make(plan, pending, step=step, debug=wants_debug())
             except KeyboardInterrupt as error:
-                raise Interrupted(done, total, self.out) from error
+                raise Interrupted(done, total, self.out, unit="clips") from error
         seconds = time.perf_counter() - started
         return MakeSummary(self.out, choices, total, skipped, failures, seconds)
 

@@ -188,10 +188,7 @@ def wsol(
             help="Which labels are learned: the set's own, or only whether any class is there.",
         ),
     ] = "own",
-    pictures: Annotated[
-        Path | None,
-        typer.Option("--pictures", metavar="DIR", help="Folder of a table's pictures.", show_default=False),
-    ] = None,
+    pictures: options.TablePictures = None,
     size: Annotated[
         int,
         typer.Option(
@@ -226,16 +223,7 @@ def wsol(
         ),
     ] = "compact",
     grid: options.GridSide = 16,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            "--cache",
-            metavar="DIR",
-            help="Folder in which features and galleries of pictures are kept from run to run.  "
-            "[default: $KIRIDASHI_CACHE, or kiridashi in the user's cache folder]",
-            show_default=False,
-        ),
-    ] = None,
+    cache: options.PictureCache = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
@@ -300,19 +288,11 @@ def vos(
         typer.Option(
             "--results",
             metavar="NAME=DIR",
-            help="Masks that another program wrote, as DIR/CLIP/00000.png; may be given several times.",
+            help="Masks that another program wrote, as DIR/CLIP/00000.png. Repeat for more.",
             show_default=False,
         ),
     ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            "--split",
-            metavar="NAME",
-            help="For DAVIS: its list of clips.  [default: val, or all clips without such a list]",
-            show_default=False,
-        ),
-    ] = None,
+    split: options.ClipSplit = None,
     model: options.ModelName = "compact",
     adapt: options.Adapt = None,
     threads: Annotated[

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kiridashi.cli.bridging import Bridging
+from kiridashi.cli.classes_told import count
 from kiridashi.cli.evaluate_pictures_methods import fresh_method
 from kiridashi.cli.evaluation import EvaluationEnd, model_settings, work
 from kiridashi.cli.failures import wants_debug
@@ -242,4 +243,5 @@ class EvaluationSummary(EvaluationEnd["Line"]):
     def place(self, line: "Line") -> str:
         """Set, shots, episode, query and method."""
         key = line.key
-        return f"{key.set}, {key.shots} shot, episode {key.episode} ({line.episode.query}), {key.method}"
+        shots = count(key.shots, "shot")
+        return f"{key.set}, {shots}, episode {key.episode} ({line.episode.query}), {key.method}"

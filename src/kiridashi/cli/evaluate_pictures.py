@@ -62,15 +62,7 @@ def pictures(
             help="own: each class by itself; any: all classes count as one thing.",
         ),
     ] = "own",
-    pictures_folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--pictures",
-            metavar="DIR",
-            help="Folder of the pictures, where annotations lie elsewhere.",
-            show_default=False,
-        ),
-    ] = None,
+    pictures_folder: options.Pictures = None,
     format_name: Annotated[
         str | None,
         typer.Option(

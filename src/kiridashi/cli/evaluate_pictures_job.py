@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kiridashi.cli.classes_told import count
 from kiridashi.cli.evaluation import EvaluationEnd, model_settings, work
-from kiridashi.cli.failures import wants_debug
+from kiridashi.cli.failures import ExitCode, tell, wants_debug
 from kiridashi.cli.progress import Display
 from kiridashi.cli.suggest import check_choice
-from kiridashi.core.errors import UsageError
+from kiridashi.cli.summary import NAMED
+from kiridashi.core.errors import InputError, UsageError
 from kiridashi.data.atomic import write_text
 
 if TYPE_CHECKING:
     from kiridashi.evaluate.pictures import Line, PictureSet, Plan, Row
     from kiridashi.evaluate.pictures.costs import CostRow, Prices
     from kiridashi.evaluate.pictures.tags import TagRow, Tags
+    from kiridashi.evaluate.pictures.twins import Looked
     from kiridashi.report.pictures import PicturesFolder
 
 LABELS = ("own", "any")
@@ -65,7 +68,9 @@ class PicturesJob:
         tags = None if self.tags is None else read_tags(self.tags)
         with Display(quiet=self.quiet) as display:
             with display.waiting("looking at the data and loading the model"):
-                plan = self._plan()
+                source = self._source()
+                looked = self._look(source)
+                plan = self._plan(source, looked)
                 keys = plan.keys()
                 folder = self._open(settings)
             started = time.perf_counter()
@@ -79,11 +84,12 @@ class PicturesJob:
             )
             with display.waiting("working out the figures"):
                 lines = folder.finish(keys)
-                made = self._write(plan, folder, lines, tags, prices)
+                made = self._write(plan, looked, folder, lines, tags, prices)
         rows, by_tag, costs = made
         return PicturesEnd(
             out=self.out,
             lines=lines,
+            left_out=looked.unreadable,
             skipped=skipped,
             seconds=time.perf_counter() - started,
             rows=rows,
@@ -119,17 +125,33 @@ class PicturesJob:
             source = open_annotated(self.data, self.pictures, self.format, least)
         return together(source) if self.labels == "any" else source
 
-    def _plan(self) -> "Plan":
+    @staticmethod
+    def _look(source: "PictureSet") -> "Looked":
+        """Which pictures cannot be used, and which look the same.
+
+        Raises:
+            InputError: none can be used.
+        """
+        from kiridashi.evaluate.pictures.twins import look_through
+
+        looked = look_through(source)
+        if all(name in looked.unreadable for names in source.classes.values() for name in names):
+            first = next(iter(looked.unreadable.values()))
+            raise InputError(f"{source.name}: no picture with a mask can be used; {first}")
+        return looked
+
+    def _plan(self, source: "PictureSet", looked: "Looked") -> "Plan":
         from kiridashi.cli.evaluate_pictures_methods import makers
-        from kiridashi.evaluate.pictures import Plan
+        from kiridashi.evaluate.pictures import Plan, leave_out
 
         return Plan(
-            self._source(),
+            leave_out(source, looked.unreadable),
             makers(self.methods, self.model),
             self.shots,
             self.seeds,
             self.negatives,
             self.most,
+            known_twins=looked.twins,
         )
 
     def _settings(self) -> dict[str, Any]:
@@ -151,6 +173,7 @@ class PicturesJob:
     def _write(
         self,
         plan: "Plan",
+        looked: "Looked",
         folder: "PicturesFolder",
         lines: Sequence["Line"],
         tags: "Tags | None",
@@ -173,7 +196,7 @@ class PicturesJob:
             else:
                 # Of an earlier run in this folder.
                 (folder.path / name).unlink(missing_ok=True)
-        comparison = Comparison(plan, rows, lines, by_tag, costs, prices, self.model)
+        comparison = Comparison(plan, rows, lines, by_tag, costs, prices, self.model, looked.unreadable)
         write_report(folder.path / REPORT, comparison, self.language)
         return rows, by_tag, costs
 
@@ -184,6 +207,7 @@ class PicturesEnd(EvaluationEnd["Line"]):
 
     Attributes:
         rows: of the table.
+        left_out: pictures that cannot be used, and why.
         by_tag: figures by condition.
         costs: what mistakes cost.
         first: the method that differences are to.
@@ -193,9 +217,15 @@ class PicturesEnd(EvaluationEnd["Line"]):
     look_at = "report"
 
     rows: Sequence["Row"]
+    left_out: Mapping[str, str]
     by_tag: Sequence["TagRow"]
     costs: Sequence["CostRow"]
     first: str
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 when every picture has every answer, else 3."""
+        return ExitCode.SOME_FAILED if self.left_out else super().exit_code
 
     @property
     def files(self) -> Mapping[str, Path]:
@@ -213,7 +243,17 @@ class PicturesEnd(EvaluationEnd["Line"]):
             "rows": [row.to_json() for row in self.rows],
             "conditions": [row.to_json() for row in self.by_tag],
             "costs": [row.to_json() for row in self.costs],
+            "left_out": [{"picture": name, "error": reason} for name, reason in self.left_out.items()],
         }
+
+    def tell(self, *, quiet: bool, as_json: bool) -> int:
+        """Print it and return the exit code; what was left out or failed is named also when quiet."""
+        code = super().tell(quiet=quiet, as_json=as_json)
+        for reason in list(self.left_out.values())[:NAMED]:
+            tell(reason, "left out")
+        if len(self.left_out) > NAMED:
+            tell(f"and {len(self.left_out) - NAMED} more; {self.files['report']} has them", "left out")
+        return code
 
     def text(self) -> str:
         """The tables."""
@@ -227,4 +267,4 @@ class PicturesEnd(EvaluationEnd["Line"]):
     def place(self, line: "Line") -> str:
         """Class, shots, seed, picture and method."""
         key = line.key
-        return f"{key.label}, {key.shots} shot, seed {key.seed}, {key.picture}, {key.method}"
+        return f"{key.label}, {count(key.shots, 'shot')}, seed {key.seed}, {key.picture}, {key.method}"

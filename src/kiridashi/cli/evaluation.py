@@ -65,7 +65,7 @@ def work(
 
             make(step)
     except KeyboardInterrupt as error:
-        raise Interrupted(done, total, folder) from error
+        raise Interrupted(done, total, folder, unit=unit) from error
     return skipped
 
 

@@ -22,15 +22,17 @@ class Interrupted(Exception):  # noqa: N818 (not an error)
     """Ctrl-C in the middle of a batch.
 
     Args:
-        done: pictures with a result.
-        total: pictures asked for.
+        done: pictures, or whatever is counted, with a result.
+        total: of them asked for.
         out: the folder of the results.
         can_resume: whether the verb has `--resume`.
+        unit: what is counted, in several; nothing where that is plain.
     """
 
-    def __init__(self, done: int, total: int, out: Path, can_resume: bool = True) -> None:
+    def __init__(self, done: int, total: int, out: Path, can_resume: bool = True, unit: str = "") -> None:
         then = "run the same command with --resume to go on" if can_resume else "the finished masks stay"
-        super().__init__(f"interrupted: {done} of {total} are done and stay in {out}\n{then}")
+        what = f"{total} {unit}".rstrip()
+        super().__init__(f"interrupted: {done} of {what} are done and stay in {out}\n{then}")
 
 
 def wants_debug() -> bool:

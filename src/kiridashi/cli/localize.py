@@ -23,33 +23,13 @@ Sam = Annotated[
         show_default=False,
     ),
 ]
-Pictures = Annotated[
-    Path | None,
-    typer.Option(
-        "--pictures",
-        metavar="DIR",
-        help="Folder of the pictures that a CSV or COCO file names.  [default: the file's own, and images/ "
-        "in it]",
-        show_default=False,
-    ),
-]
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache",
-        metavar="DIR",
-        help="Folder in which what is computed of pictures is kept from run to run.  [default: "
-        "$KIRIDASHI_CACHE, or kiridashi in the user's cache folder]",
-        show_default=False,
-    ),
-]
 Normal = Annotated[
     list[str] | None,
     typer.Option(
         "--normal",
         metavar="NAME",
-        help="A further label that means that nothing is there, as OK, good, normal, none and 良品 do; may "
-        "be given several times.",
+        help="A further label that means that nothing is there, as OK, good, normal, none and 良品 do. "
+        "Repeat for more.",
         show_default=False,
     ),
 ]
@@ -92,7 +72,7 @@ def fit(
         Path,
         typer.Option("--out", metavar="MODEL", help="Folder for what is learned.", show_default=False),
     ],
-    pictures: Pictures = None,
+    pictures: options.TablePictures = None,
     normal: Normal = None,
     trunk: Annotated[
         str,
@@ -156,7 +136,7 @@ def fit(
         ),
     ] = None,
     seed: options.Seed = 0,
-    cache: Cache = None,
+    cache: options.PictureCache = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the training that MODEL holds the state of.")
     ] = False,
@@ -239,7 +219,7 @@ def predict(
             "first.",
         ),
     ] = False,
-    cache: Cache = None,
+    cache: options.PictureCache = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     language: options.Language = "en",
@@ -287,7 +267,7 @@ def sweep(
     ],
     model: Model,
     out: options.OutFolder,
-    pictures: Pictures = None,
+    pictures: options.TablePictures = None,
     split: Annotated[
         str | None,
         typer.Option(

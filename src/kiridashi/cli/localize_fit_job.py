@@ -185,7 +185,8 @@ class FitJob:
         with display.waiting("loading the model"):
             model = self._model()
             cache = open_cache(self.cache)
-        stages = Stages(display, {"looking": "pictures", "training": "epochs"})
+        units = {"looking": "pictures", "training": "epochs"}
+        stages = Stages(display, units)
         try:
             return train(
                 split.train,
@@ -201,8 +202,8 @@ class FitJob:
                 checkpoint=self.checkpoint,
             )
         except KeyboardInterrupt as error:
-            _, done, total = stages.told
-            raise Interrupted(done, total, self.out) from error
+            stage, done, total = stages.told
+            raise Interrupted(done, total, self.out, unit=units.get(stage, "steps")) from error
         finally:
             stages.close()
 

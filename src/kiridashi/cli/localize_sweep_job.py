@@ -225,7 +225,7 @@ class SweepJob:
         failed: list[Unusable] = []
         done = len(questions) - len(pending)
         try:
-            with display.bar("sweep", len(pending)) as step:
+            with display.bar("sweep", len(pending), unit="answers") as step:
                 for item, label in pending:
                     try:
                         folder.append(_line(sweep, source, item, label))
@@ -235,7 +235,7 @@ class SweepJob:
                     done += 1
                     step()
         except KeyboardInterrupt as error:
-            raise Interrupted(done, len(questions), self.out) from error
+            raise Interrupted(done, len(questions), self.out, unit="answers") from error
         return failed
 
     def _write(self, rows: "Sequence[SweepRow]", source: "WsolSet", pictures: int) -> None:

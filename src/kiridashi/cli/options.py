@@ -47,6 +47,45 @@ DiffusionModel = Annotated[
         show_default=False,
     ),
 ]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(
+        "--pictures",
+        metavar="DIR",
+        help="Folder of the pictures; nothing outside of it is opened.  [default: where the format keeps "
+        "them]",
+        show_default=False,
+    ),
+]
+TablePictures = Annotated[
+    Path | None,
+    typer.Option(
+        "--pictures",
+        metavar="DIR",
+        help="Folder of the pictures that a CSV or COCO file names.  [default: the file's own, and images/ "
+        "in it]",
+        show_default=False,
+    ),
+]
+PictureCache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Folder in which what is computed of pictures is kept from run to run.  [default: "
+        "$KIRIDASHI_CACHE, or kiridashi in the user's cache folder]",
+        show_default=False,
+    ),
+]
+ClipSplit = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="NAME",
+        help="For DAVIS: its list of clips.  [default: val, or all clips without such a list]",
+        show_default=False,
+    ),
+]
 Store = Annotated[
     Path,
     typer.Option("--store", metavar="FILE", help="The registry of classes.", show_default=False),
@@ -77,13 +116,14 @@ OutFolder = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON summary on standard output.")]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with the run that DIR holds; finished pictures are skipped.")
+    bool, typer.Option("--resume", help="Go on with the run that DIR holds; what is finished is kept.")
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace the results of the run that DIR holds.")
 ]
 Seed = Annotated[
-    int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything that draws numbers.")
+    int,
+    typer.Option("--seed", metavar="N", min=0, max=2**31 - 1, help="Seed of everything that draws numbers."),
 ]
 Shots = Annotated[str, typer.Option("--shots", metavar="K,...", help="Numbers of references.")]
 Runs = Annotated[
@@ -108,14 +148,18 @@ def with_delta(model: str | None, adapt: Path | None) -> str | None:
         adapt: a delta's folder or file.
 
     Raises:
-        UsageError: there is no delta.
+        UsageError: there is no delta, or the model has one in it already.
         InputError: it is damaged.
     """
     if adapt is None:
         return model
+    from kiridashi.core.errors import UsageError
+    from kiridashi.models.catalogue import split_name
     from kiridashi.models.delta.delta import read_facts
     from kiridashi.models.delta.opening import delta_file
 
+    if model is not None and split_name(model)[1] is not None:
+        raise UsageError(f"{model} has a delta in it already; leave --adapt away, or name the model alone")
     card, _ = read_facts(delta_file(adapt))
     return f"{model or card.model}@{adapt}"
 

@@ -75,12 +75,13 @@ def run(
     quiet: options.Quiet = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Measure every use case of a site file in three stages, and write a report to decide from.
+    """Measure every use case of a site file in stages, and write a report to decide from.
 
     A small set first; then gain and time of every method against the baseline, with intervals; then the best
-    one under changed light and cameras. Writes DIR/report.html (one file that prints well), DIR/summary.json,
-    DIR/log.jsonl, and a folder of all answers a use case. A killed run goes on with --resume; the same file,
-    pictures and version give the same figures again.
+    one under changed light and cameras; and, of several classes, whether teaching a later one costs an
+    earlier one. Writes DIR/report.html (one file that prints well), DIR/summary.json, DIR/log.jsonl, and a
+    folder of all answers a use case. A killed run goes on with --resume; the same file, pictures and version
+    give the same figures again.
     """
     from kiridashi.cli.poc_job import PocJob
 

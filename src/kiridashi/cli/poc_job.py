@@ -214,7 +214,7 @@ def make_report(out: Path, language: str, to: Path | None, data: Path | None, *,
 def _failures(proof: "Proof") -> list[tuple[str, str, str, str]]:
     found = []
     for trial in proof.trials:
-        for key in trial.questions():
+        for key in (*trial.questions(), *trial.growing_keys()):
             line = trial.store.get(key)
             if line is not None and line.error is not None:
                 found.append((trial.case.name, key.method, key.picture, line.error))

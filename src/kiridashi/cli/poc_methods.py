@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kiridashi.evaluate.pictures.measuring import Maker, Segmenter
     from kiridashi.poc.proof import Lineup
+    from kiridashi.poc.trial.growing import Growing
 
 # What the baselines are made of; the other methods have the model's licence.
 LIBRARIES = MappingProxyType({"forest": ("scikit-image", "scikit-learn"), "unet": ("torch",)})
@@ -44,7 +45,7 @@ def lineup(model: str) -> "Lineup":
     facts = {"model": card.name, "model file": card.sha256 or card.source}
     if card.adapted:
         facts["delta"] = card.adapted
-    return Lineup(makers, licences, rows, facts, model)
+    return Lineup(makers, licences, rows, facts, model, partial(_growing, model))
 
 
 def library_licence(name: str) -> str:
@@ -66,3 +67,10 @@ def _make(name: str, model: str, seed: int) -> "Segmenter":
     from kiridashi.cli.evaluate_pictures_methods import makers
 
     return makers([name], model)[name](seed)
+
+
+def _growing(model: str) -> "Growing":
+    from kiridashi.classes.growing import GrowingDetector
+    from kiridashi.models.loading import load_model
+
+    return GrowingDetector(load_model(model))

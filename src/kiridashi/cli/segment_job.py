@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from kiridashi.cli.batch import Outcome, run_batch
 from kiridashi.cli.bridging import Bridging, settle, strip_of
 from kiridashi.cli.progress import Display
+from kiridashi.cli.references import mask_digest, read_reference
 from kiridashi.cli.suggest import check_choice
 from kiridashi.cli.summary import Summary
-from kiridashi.core.errors import InputError, ModelUnavailableError, UsageError
+from kiridashi.core.errors import ModelUnavailableError, UsageError
 from kiridashi.core.reference import Negative, Reference
 from kiridashi.data.pictures import read_picture
-from kiridashi.data.reference_masks import read_reference_mask
 from kiridashi.data.targets import Target, find_targets
 from kiridashi.report.folder import (
     ANNOTATIONS,
@@ -114,7 +114,7 @@ class SegmentJob:
                 f"{len(self.references)} --reference but {len(self.masks)} --mask; "
                 "give one mask for each reference, in the same order"
             )
-        return [_reference(*pair) for pair in zip(self.references, self.masks, strict=True)]
+        return [read_reference(*pair) for pair in zip(self.references, self.masks, strict=True)]
 
     def _read_negatives(self) -> list[Negative]:
         if not self.negatives:
@@ -136,7 +136,7 @@ class SegmentJob:
             "everything-off": self.plain,
             "seed": self.seed,
             **self.bridging.settings([self.method]),
-            "references": [[each.picture.digest, _digest(each)] for each in references],
+            "references": [[each.picture.digest, mask_digest(each.mask)] for each in references],
             "negatives": [each.picture.digest for each in negatives],
         }
 
@@ -200,18 +200,3 @@ class SegmentJob:
             learning=learning,
             files={key: self.out / name for key, name in names.items()},
         )
-
-
-def _reference(picture_path: Path, mask_path: Path) -> Reference:
-    picture = read_picture(picture_path)
-    mask = read_reference_mask(mask_path, picture)
-    if mask.is_empty:
-        raise InputError(f"{mask_path}: the mask of {picture_path} is empty; mark the object in it")
-    return Reference(picture, mask)
-
-
-def _digest(reference: Reference) -> str:
-    import hashlib
-
-    mask = reference.mask
-    return hashlib.sha256(repr((mask.size, mask.box)).encode() + mask.bitmap.tobytes()).hexdigest()

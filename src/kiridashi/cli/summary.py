@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kiridashi.cli.batch import Outcome
+from kiridashi.cli.classes_told import count
 from kiridashi.cli.failures import ExitCode, tell
 from kiridashi.cli.progress import rate_text
 from kiridashi.report.records import bridge_counts, label_counts
@@ -82,16 +83,16 @@ class Summary:
 
     def _lines(self) -> list[str]:
         told = self.to_json()
-        lines = [f"{_count(told['pictures'], 'picture')}: {', '.join(self._parts(told))}"]
+        lines = [f"{count(told['pictures'], 'picture')}: {', '.join(self._parts(told))}"]
         fresh = len(self.outcome.records) - self.outcome.skipped
         if fresh > 0 and self.outcome.seconds > 0:
             lines.append(f"{self.outcome.seconds:.1f} s, {rate_text(fresh / self.outcome.seconds)}")
         if found := told.get("classes"):
-            named = [f"{name} {count}" for name, count in list(found.items())[:NAMED]]
+            named = [f"{name} {number}" for name, number in list(found.items())[:NAMED]]
             more = [f"{len(found) - NAMED} more classes"] if len(found) > NAMED else []
             lines.append(f"found: {', '.join([*named, *more])}")
         if taken := told.get("bridges"):
-            lines.append(f"bridges taken: {', '.join(f'{name} {count}' for name, count in taken.items())}")
+            lines.append(f"bridges taken: {', '.join(f'{name} {number}' for name, number in taken.items())}")
         kind = "report" if "report" in self.files else "overlays"
         lines.append(f"look at {self.files[kind]}")
         return lines
@@ -100,7 +101,7 @@ class Summary:
         parts = []
         if told["present"] or told["absent"]:
             parts += [f"present in {told['present']}", f"absent in {told['absent']}"]
-        parts.append(_count(told["instances"], "object"))
+        parts.append(count(told["instances"], "object"))
         if told.get("doubtful"):
             parts.append(f"{told['doubtful']} doubtful")
         if told["skipped"]:
@@ -108,7 +109,3 @@ class Summary:
         if told["failed"]:
             parts.append(f"{len(told['failed'])} not done")
         return parts
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

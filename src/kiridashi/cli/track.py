@@ -74,7 +74,9 @@ def track(
     ] = None,
     threshold: Annotated[
         float,
-        typer.Option("--threshold", min=0, max=1, help="Score from which on an object counts as found."),
+        typer.Option(
+            "--threshold", metavar="X", min=0, max=1, help="Score from which on an object counts as found."
+        ),
     ] = 0.5,
     gate_off: Annotated[
         bool,

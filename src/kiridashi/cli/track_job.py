@@ -1,6 +1,5 @@
 """The work of `kiridashi track`."""
 
-import hashlib
 import json
 import signal
 import threading
@@ -13,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from kiridashi.cli.failures import ExitCode, Interrupted, tell, wants_debug
 from kiridashi.cli.progress import Display, rate_text
+from kiridashi.cli.references import mask_digest, read_reference
 from kiridashi.cli.suggest import check_choice
 from kiridashi.cli.track_prompts import Parsed, Words
-from kiridashi.core.errors import InputError, KiridashiError, UsageError
+from kiridashi.core.errors import KiridashiError, UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Reference
 from kiridashi.data.files import one_line, reason_of
-from kiridashi.data.pictures import read_picture
-from kiridashi.data.reference_masks import read_reference_mask
 from kiridashi.video.camera import STOPPED, Camera
 from kiridashi.video.clip import Clip
 from kiridashi.video.prompting import Finder, Given, Plan
@@ -222,11 +220,11 @@ class TrackJob:
         model: "PromptableModel",
         display: Display,
     ) -> ClipOutcome:
-        from kiridashi.video.following import follow
+        from kiridashi.video.following import check_plan, follow
         from kiridashi.video.output import Format, TrackFolder
         from kiridashi.video.tracker import Tracker
 
-        plan.check(clip.size)
+        check_plan(plan, clip, self.most_frames)
         options = self._options()
         folder = TrackFolder.open(
             out,
@@ -260,7 +258,7 @@ class TrackJob:
 
     def _interrupted(self, folder: "TrackFolder", clip: Clip) -> Interrupted:
         done = folder.progress.frames
-        return Interrupted(done, max(self._expected(clip), done), folder.path)
+        return Interrupted(done, max(self._expected(clip), done), folder.path, unit="frames")
 
     def _expected(self, clip: Clip) -> int:
         """Frames of a clip; 0 where nobody knows."""
@@ -306,7 +304,7 @@ class TrackJob:
                 f"{len(self.references)} --reference but {len(self.reference_masks)} --reference-mask; "
                 "give one mask for each reference, in the same order"
             )
-        return [_reference(*pair) for pair in zip(self.references, self.reference_masks, strict=True)]
+        return [read_reference(*pair) for pair in zip(self.references, self.reference_masks, strict=True)]
 
 
 def _finder(model: "PromptableModel", references: Sequence[Reference]) -> Finder:
@@ -355,23 +353,11 @@ def _named(places: Sequence[str]) -> list[tuple[str, str]]:
     return named
 
 
-def _reference(picture_path: Path, mask_path: Path) -> Reference:
-    picture = read_picture(picture_path)
-    mask = read_reference_mask(mask_path, picture)
-    if mask.is_empty:
-        raise InputError(f"{mask_path}: the mask of {picture_path} is empty; mark the object in it")
-    return Reference(picture, mask)
-
-
 def _reference_fact(reference: Reference) -> list[str]:
-    return [reference.picture.digest, _mask_digest(reference.mask)]
+    return [reference.picture.digest, mask_digest(reference.mask)]
 
 
 def _fact(given: Given) -> Any:
     if isinstance(given, Mask):
-        return _mask_digest(given)
+        return mask_digest(given)
     return [[list(point) for point in given.points], None if given.box is None else list(given.box)]
-
-
-def _mask_digest(mask: Mask) -> str:
-    return hashlib.sha256(repr((mask.size, mask.box)).encode() + mask.bitmap.tobytes()).hexdigest()

@@ -132,6 +132,10 @@ def find_card(name: str) -> ModelCard:
         from kiridashi.models.folder import card_of_folder
 
         return card_of_folder(folder)
+    if name and folder.is_dir() and (folder / "delta.safetensors").is_file():
+        raise UsageError(
+            f"{name}: not a model but a delta of one; use it as --adapt {name}, or as MODEL@{name}"
+        )
     if name and folder.is_dir():
         raise UsageError(f"{name}: no config.json here; a model folder is what save_pretrained writes")
     near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)

@@ -1,18 +1,20 @@
 """From a use case's lines to its part of the report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kiridashi.evaluate.pictures import Line
+from kiridashi.evaluate.pictures import Key, Line
 from kiridashi.evaluate.pictures.drawing import left_out
 from kiridashi.poc import findings, samples
 from kiridashi.poc.findings import Comparison
+from kiridashi.poc.forgetting import forgetting
 from kiridashi.poc.rules import Evidence, choose, decide
-from kiridashi.poc.site import SiteFile, UseCase
+from kiridashi.poc.site import SiteFile
 from kiridashi.poc.tracing import figures_digest
 from kiridashi.poc.trial import Trial
+from kiridashi.poc.trial.schedule import GROWING, TRANSFORMING, Unit
 from kiridashi.poc.trial.source import content_digest
-from kiridashi.report.poc.document import CaseReport, Forgetting, Option, Worth
+from kiridashi.report.poc.document import CaseReport, Missing, Option, Worth
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,7 @@ def judge(file: SiteFile, trial: Trial, licences: Mapping[str, str], shown: bool
     lines = [line for some in found.lines.values() for line in some]
     points = findings.curve(found)
     missing = _missing(trial, found, option.method)
+    forgotten = forgetting(trial)
     evidence = Evidence(
         option,
         case.against,
@@ -75,6 +78,8 @@ def judge(file: SiteFile, trial: Trial, licences: Mapping[str, str], shown: bool
         tuple(case.conditions.expected),
         tuple(samples.unseen(case, source.tags, source)),
         bool(missing),
+        forgotten.rows,
+        case.classes_will_grow,
     )
     decision, reasons = decide(evidence)
     return CaseReport(
@@ -94,7 +99,7 @@ def judge(file: SiteFile, trial: Trial, licences: Mapping[str, str], shown: bool
         enough=findings.enough(points, option.method),
         cells=cells,
         failures=findings.failures(trial, option.method, found, shown and case.data.may_be_shown),
-        forgetting=forgetting(case, option.method),
+        forgetting=forgotten,
         worths=weighed.worths,
         decision=decision,
         recommended=option.method,
@@ -103,31 +108,43 @@ def judge(file: SiteFile, trial: Trial, licences: Mapping[str, str], shown: bool
         by_cost=case.money is not None,
         draws=len({line.key.seed for line in found.of(option.method)}),
         uncertainty=case.money.uncertainty if case.money is not None else 0.0,
-        missing=missing,
+        missing=(*missing, *_too_few(trial)),
         licence=known.licence,
         people=case.data.people,
-        facts=_facts(file, trial, lines),
+        facts=_facts(file, trial, [*lines, *_grown(trial)]),
     )
 
 
-def forgetting(case: UseCase, method: str) -> Forgetting:
-    """What is known of it: a trial fits each class alone, and says so."""
-    if case.classes_will_grow:
-        return Forgetting(False, "grows")
-    if method == "adapted":
-        return Forgetting(False, "adapted", {"method": method})
-    return Forgetting(False, "alone")
+def _missing(trial: Trial, found: Comparison, method: str) -> list[Missing]:
+    told = [_of_unit(unit) for unit in found.missing]
+    if _lacks(trial, trial.transform_keys(method, found.shots)):
+        told.append(_of_unit(trial.transformed(method, found.shots)))
+    if _lacks(trial, trial.growing_keys()):
+        told.append(_of_unit(trial.grown(trial.lessons)))
+    return told
 
 
-def _missing(trial: Trial, found: Comparison, method: str) -> tuple[str, ...]:
-    told = [unit.name for unit in found.missing]
-    if trial.views:
-        keys = trial.transform_keys(method, found.shots)
-        if any(trial.store.get(key) is None for key in keys):
-            told.append(trial.transformed(method, found.shots).name)
+def _too_few(trial: Trial) -> list[Missing]:
     short = left_out(trial.source, trial.case.budget.shots)
-    told += [f"{label}: {shots} shots" for label, numbers in short.items() for shots in numbers]
-    return tuple(told)
+    return [
+        Missing(f"{label}: {shots} shots", "missing_pictures", {"name": label, "shots": shots})
+        for label, numbers in short.items()
+        for shots in numbers
+    ]
+
+
+def _lacks(trial: Trial, keys: Sequence[Key]) -> bool:
+    return any(trial.store.get(key) is None for key in keys)
+
+
+def _of_unit(unit: Unit) -> Missing:
+    key = {TRANSFORMING: "missing_transformed", GROWING: "missing_growing"}.get(unit.stage, "missing_unit")
+    values = {"method": unit.method, "shots": str(unit.shots), "seed": str(unit.seed)}
+    return Missing(unit.name, key, values)
+
+
+def _grown(trial: Trial) -> list[Line]:
+    return [line for key in trial.growing_keys() if (line := trial.store.get(key)) is not None]
 
 
 def _facts(file: SiteFile, trial: Trial, lines: list[Line]) -> dict[str, str]:
@@ -136,7 +153,8 @@ def _facts(file: SiteFile, trial: Trial, lines: list[Line]) -> dict[str, str]:
     return {
         "run folder": trial.case.slug,
         "seeds": seeds,
-        "answers": f"{len(lines)}, {failed} of them failed",
+        "answers": str(len(lines)),
+        "answers failed": str(failed),
         "data sha256": content_digest(file.inside(trial.case.data.folder), trial.source.files.values()),
         "figures sha256": figures_digest(lines),
     }

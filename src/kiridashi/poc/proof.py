@@ -10,14 +10,16 @@ from typing import Any
 
 from kiridashi.core.errors import UsageError
 from kiridashi.data.atomic import write_json, write_text
+from kiridashi.evaluate.intervals import Interval
 from kiridashi.evaluate.pictures.measuring import Maker
 from kiridashi.poc.journal import Journal
 from kiridashi.poc.judging import judge, weigh
 from kiridashi.poc.site import SiteFile, UseCase
 from kiridashi.poc.tracing import machine_facts
 from kiridashi.poc.trial import Stop, Trial, open_source
+from kiridashi.poc.trial.growing import GrowingMaker
 from kiridashi.poc.trial.views import views
-from kiridashi.report.poc.document import CaseReport, Document
+from kiridashi.report.poc.document import CaseReport, Document, Forgetting
 from kiridashi.report.poc.folder import RUN, SITE, SUMMARY, TrialFolder
 
 # Of the time, what the report itself is left with.
@@ -41,6 +43,7 @@ class Lineup:
         rows: (what, licence, remark) for the report.
         facts: what the methods depend on, such as the model and its digest.
         model: that it was made of, to make it again.
+        growing: makes an empty list of classes, to measure forgetting with; None: that is not measured.
     """
 
     makers: Mapping[str, Maker]
@@ -48,6 +51,7 @@ class Lineup:
     rows: Sequence[tuple[str, str, str]] = ()
     facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     model: str = ""
+    growing: GrowingMaker | None = None
 
 
 @dataclass(eq=False)
@@ -147,7 +151,8 @@ class Proof:
     def total(self, trial: Trial) -> int:
         """Answers that a use case will have when time suffices."""
         shots = max(trial.shots)
-        return len(trial.questions()) + len(trial.transform_keys(trial.case.methods[0], shots))
+        transformed = trial.transform_keys(trial.case.methods[0], shots)
+        return len(trial.questions()) + len(transformed) + len(trial.growing_keys())
 
     def _open_trials(self) -> None:
         site = self.file.site
@@ -159,7 +164,14 @@ class Proof:
                 self.out / case.slug, self._settings(case), resume=self.resume, overwrite=self.overwrite
             )
             trial = Trial(
-                case, source, self.lineup.makers, folder, site.seed, tell=self.journal, debug=self.debug
+                case,
+                source,
+                self.lineup.makers,
+                folder,
+                site.seed,
+                tell=self.journal,
+                debug=self.debug,
+                growing=self.lineup.growing,
             )
             # Refuses sets that are too small.
             trial.questions()
@@ -175,6 +187,7 @@ class Proof:
             trial.compare(stop)
             weighed = weigh(trial, self.lineup.licences)
             trial.transform(weighed.option.method, weighed.comparison.shots, stop)
+            trial.grow(stop)
         folder.finish(trial.questions())
 
     def _check(self, case: UseCase) -> None:
@@ -237,10 +250,8 @@ def _told(case: CaseReport) -> dict[str, Any]:
         "options": [
             {
                 "method": option.method,
-                "iou": [option.iou.mean, option.iou.low, option.iou.high],
-                "gain": None
-                if option.gain is None
-                else [option.gain.mean, option.gain.low, option.gain.high],
+                "iou": _ends(option.iou),
+                "gain": _ends(option.gain),
                 "missed": option.missed.share,
                 "false_alarms": None if option.false_alarms is None else option.false_alarms.share,
                 "fit_seconds": round(option.fit_seconds, 3),
@@ -251,6 +262,29 @@ def _told(case: CaseReport) -> dict[str, Any]:
         ],
         "net": None if worth is None else [worth.net.value, worth.net.low, worth.net.high],
         "payback_months": None if worth is None else worth.payback_months,
-        "left_out": list(case.missing),
+        "forgetting": _forgetting(case.forgetting),
+        "left_out": [one.name for one in case.missing],
         "facts": dict(case.facts),
     }
+
+
+def _forgetting(found: Forgetting) -> dict[str, Any]:
+    return {
+        "verdict": found.key,
+        "classes": [
+            {
+                "name": row.name,
+                "pictures": row.pictures,
+                "named_rightly": [row.before, row.after],
+                "difference": _ends(row.change),
+                "iou": [row.iou_before, row.iou_after],
+                "iou_difference": _ends(row.iou_change),
+                "taken_by": dict(row.taken),
+            }
+            for row in found.rows
+        ],
+    }
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.mean, interval.low, interval.high]

@@ -9,18 +9,21 @@ upper end misses it, and open in between.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from kiridashi.evaluate.intervals import Interval
+from kiridashi.evaluate.intervals import LEAST, Interval
 from kiridashi.poc.site.schema import Needed
-from kiridashi.report.poc.document import Cell, Decision, Option, Reason, Worth
+from kiridashi.report.poc.document import Cell, Decision, Kept, Option, Reason, Worth
 
 GO, HOLD, STOP = Decision.GO, Decision.HOLD, Decision.STOP
 # Different test pictures with the object, and without any, below which nothing is decided.
 LEAST_WITH, LEAST_WITHOUT = 20, 10
 # Share of its IoU that an option may lose under what the site expects, up to this severity.
 MOST_LOST, USUAL_SEVERITY = 0.25, 3
-# IoU on plain pictures below which there is nothing that could be lost.
+# IoU on plain pictures, or share of right names, below which there is nothing that could be lost.
 LEAST_PLAIN = 0.1
+# Share of its test pictures that a class may lose to those that are taught after it.
+MOST_FORGOTTEN = 0.05
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Evidence:
         expected: transformations that the site expects.
         unseen: planned conditions without a picture, as "tag: value".
         left_out: whether the budget of time left something out.
+        taught: the classes, taught one after another.
+        will_grow: whether the site says that classes will be added; None: it says nothing.
     """
 
     option: Option
@@ -48,6 +53,8 @@ class Evidence:
     expected: Sequence[str] = ()
     unseen: Sequence[str] = ()
     left_out: bool = False
+    taught: Sequence[Kept] = ()
+    will_grow: bool | None = None
 
     @property
     def has_goal(self) -> bool:
@@ -170,6 +177,14 @@ def conditions_rule(evidence: Evidence) -> Iterator[Reason]:
         yield Reason(HOLD, "unseen", {"conditions": tuple(evidence.unseen)})
 
 
+def forgetting_rule(evidence: Evidence) -> Iterator[Reason]:
+    """Who goes on teaching classes must know that it costs others; where none will come it is a remark."""
+    lost_classes = [row for row in evidence.taught if is_forgotten(row)]
+    if lost_classes:
+        weight = None if evidence.will_grow is False else HOLD
+        yield Reason(weight, "forgets", worst(lost_classes))
+
+
 def budget_rule(evidence: Evidence) -> Iterator[Reason]:
     """What time did not allow is named."""
     if evidence.left_out:
@@ -184,6 +199,7 @@ RULES: tuple[Callable[[Evidence], Iterator[Reason]], ...] = (
     goal_rule,
     conditions_rule,
     robustness_rule,
+    forgetting_rule,
     budget_rule,
 )
 
@@ -192,6 +208,27 @@ def lost(cell: Cell) -> float:
     """Share of its IoU that a method loses under a transformation, 0..1; 0 where it gains."""
     plain = cell.iou.mean - cell.change.mean
     return max(0.0, -cell.change.mean / plain) if plain > 0 else 0.0
+
+
+def is_forgotten(row: Kept) -> bool:
+    """Whether a class is surely named rightly on fewer pictures since others were taught."""
+    change = row.change
+    if change is None or change.count < LEAST or row.before < LEAST_PLAIN:
+        return False
+    return change.high < -MOST_FORGOTTEN
+
+
+def is_kept(row: Kept) -> bool:
+    """Whether a class has surely not lost more than it may."""
+    change = row.change
+    return change is not None and change.count >= LEAST and change.low >= -MOST_FORGOTTEN
+
+
+def worst(rows: Sequence[Kept]) -> dict[str, Any]:
+    """All names, and the figures of the class that lost most; each has a change."""
+    changes = [(row.change.mean, row.name, row.change) for row in rows if row.change is not None]
+    _, name, change = min(changes, key=lambda one: one[0])
+    return {"names": tuple(row.name for row in rows), "name": name} | _of(change)
 
 
 def _met(name: str, needed: float, value: float, low: float, high: float) -> Reason:

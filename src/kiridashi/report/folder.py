@@ -87,11 +87,13 @@ class RunFolder:
         folder = cls(Path(path), settings, with_masks, categories, drawing)
         if folder.path.exists() and not folder.path.is_dir():
             raise UsageError(f"{folder.path}: --out names a folder, and this is a file")
-        if folder._holds_results() and not (resume or overwrite):
-            raise UsageError(
-                f"{folder.path} already holds results; add --resume to go on with that run, "
-                "--overwrite to replace it, or name another --out"
-            )
+        if folder._holds_results():
+            check_own(folder.path)
+            if not (resume or overwrite):
+                raise UsageError(
+                    f"{folder.path} already holds results; add --resume to go on with that run, "
+                    "--overwrite to replace it, or name another --out"
+                )
         folder._sweep()
         if overwrite:
             folder._clear()
@@ -210,10 +212,6 @@ class RunFolder:
         """Read the results of the run in the folder, after checking that this is the same run."""
         if not self._holds_results():
             return
-        if not (self.path / RUN).is_file():
-            raise UsageError(
-                f"{self.path}: no {RUN} in it, so this run cannot be resumed; name another --out"
-            )
         before = read_settings(self.path / RUN)
         changed = differences(before, self.settings)
         if changed:
@@ -252,6 +250,19 @@ class RunFolder:
         for folder in (self.path, *(self.path / name for name in (MASKS, OVERLAYS, TRANSITIONS))):
             if folder.is_dir():
                 sweep(folder)
+
+
+def check_own(folder: Path) -> None:
+    """Refuse a folder in which files of the names that a run writes were made by something else.
+
+    Raises:
+        UsageError: no run has been here.
+    """
+    if not (folder / RUN).is_file():
+        raise UsageError(
+            f"{folder} holds files that a run would replace, and no {RUN} that says a run wrote them; name "
+            "another --out"
+        )
 
 
 def sweep(folder: Path) -> None:

@@ -48,9 +48,7 @@ def follow(
         UsageError: the folder cannot be written, or a prompt does not fit.
     """
     size = clip.size
-    plan.check(size)
-    if isinstance(clip, FrameFolder):
-        _check_last(plan, clip, len(clip))
+    check_plan(plan, clip, most_frames)
     live = isinstance(clip, Camera)
     checkpoint_frames = checkpoint_frames or (LIVE_CHECKPOINT_FRAMES if live else CHECKPOINT_FRAMES)
     left = None if most_frames is None else max(most_frames - folder.progress.frames, 0)
@@ -66,6 +64,25 @@ def follow(
     if not folder.progress.found:
         raise InputError(NOT_FOUND)
     folder.finish(tracker.state())
+
+
+def check_plan(plan: Plan, clip: Clip, most_frames: int | None) -> None:
+    """Refuse what can be known not to fit before any frame is read.
+
+    Args:
+        plan: the prompts.
+        clip: the frames.
+        most_frames: after which to stop; None: at its end.
+
+    Raises:
+        InputError: the clip, or what is looked at of it, ends before its last prompt.
+        UsageError: a prompt does not fit the frames' size.
+    """
+    plan.check(clip.size)
+    if isinstance(clip, FrameFolder):
+        _check_last(plan, clip, min(len(clip), most_frames or len(clip)))
+    elif most_frames is not None:
+        _check_last(plan, clip, most_frames)
 
 
 def _one(
@@ -101,5 +118,6 @@ def _prompts(
 def _check_last(plan: Plan, clip: Clip, frames: int) -> None:
     if plan.last_frame >= frames:
         raise InputError(
-            f"a prompt is for frame {plan.last_frame}, but the last frame of {clip.name} is {frames - 1}"
+            f"a prompt is for frame {plan.last_frame}, but the last frame of {clip.name} is {frames - 1} "
+            "(frames count from 0)"
         )

@@ -26,7 +26,7 @@ from kiridashi.data.atomic import atomic_path, write_bytes, write_json
 from kiridashi.data.files import one_line, reason_of
 from kiridashi.data.pictures import read_picture, write_picture
 from kiridashi.data.tensors import read_tensors
-from kiridashi.report.folder import differences, read_settings, sweep
+from kiridashi.report.folder import check_own, differences, read_settings, sweep
 from kiridashi.report.lines import dump_line
 from kiridashi.video import tracks
 from kiridashi.video.film import SUFFIX, rate_of, write_film
@@ -133,6 +133,7 @@ class TrackFolder:
         drawn = {"overlays": overlays or film, "film": film}
         settings = {"version": __version__, "format": str(mask_format), **drawn, **settings}
         if folder._holds_results():
+            check_own(path)
             if not (resume or overwrite):
                 raise UsageError(
                     f"{path} already holds results; add --resume to go on with that run, --overwrite to "
@@ -254,10 +255,6 @@ class TrackFolder:
         )
 
     def _take_up(self, settings: Mapping[str, Any]) -> None:
-        if not (self.path / RUN).is_file():
-            raise UsageError(
-                f"{self.path}: no {RUN} in it, so this run cannot be resumed; name another --out"
-            )
         changed = differences(read_settings(self.path / RUN), settings)
         if changed:
             raise UsageError(

@@ -478,3 +478,24 @@ def test_masks_without_a_meta_file_are_of_one_class(tmp_path: Path) -> None:
     assert none.annotations == ()
     assert not one.problems
     assert not none.problems
+
+
+def test_a_meta_file_may_only_name_the_classes(tmp_path: Path) -> None:
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+    marked = np.zeros((6, 8), np.uint8)
+    marked[1:3, 2:5] = 2
+    for name in ("a", "b", "unmarked"):
+        Image.fromarray(np.full((6, 8, 3), 90, np.uint8)).save(tmp_path / "images" / f"{name}.png")
+    Image.fromarray(marked).save(tmp_path / "masks" / "a.png")
+    Image.fromarray(np.zeros_like(marked)).save(tmp_path / "masks" / "b.png")
+    (tmp_path / "meta.json").write_text('{"classes": {"1": "dent", "2": "scratch"}}')
+    one, none, unmarked = read_set(tmp_path)
+    assert np.array_equal(one.label_mask(2).to_array(), marked > 0)
+    assert (none.annotations, none.problems) == ((), ())
+    assert [problem.kind for problem in unmarked.problems] == ["missing-mask"]
+    # The same without the file: one class, and the same picture lacks its mask.
+    (tmp_path / "meta.json").unlink()
+    found = list(read_set(tmp_path))
+    assert [[problem.kind for problem in picture.problems] for picture in found] == [[], [], ["missing-mask"]]
+    assert found[1].tags == {}

@@ -199,3 +199,17 @@ def test_a_sound_shape_is_not_touched_by_a_repair(tmp_path: Path) -> None:
 
 def test_problems_are_values() -> None:
     assert Problem("orphan", None, "x") == Problem("orphan", None, "x")
+
+
+def test_a_picture_whose_mask_is_missing_is_not_repaired_into_an_empty_one(tmp_path: Path) -> None:
+    home = tmp_path / "in"
+    for place, name in enumerate(["a", "b"]):
+        write_png(home / "images" / f"{name}.png", SIZE, seed=place)
+    inside = np.zeros(SIZE, np.uint8)
+    inside[3:9, 2:9] = 1
+    (home / "masks").mkdir()
+    Image.fromarray(inside).save(home / "masks" / "a.png")
+    annotated = read_set(home)
+    repaired = repair_set(annotated, check_set(annotated), tmp_path / "out")
+    assert repaired.left_out == ("b.png",)
+    assert [one.name for one in read_set(tmp_path / "out")] == ["a.png"]

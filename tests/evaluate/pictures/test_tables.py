@@ -6,7 +6,7 @@ from tests.evaluate.pictures.discs import ByColour, Discs, Everything
 from kiridashi.evaluate.intervals import Interval
 from kiridashi.evaluate.pictures import Plan, measure, summarise
 from kiridashi.evaluate.pictures.measures import MEASURES
-from kiridashi.evaluate.pictures.tables import as_csv, as_markdown, cell, money
+from kiridashi.evaluate.pictures.tables import amount, as_csv, as_markdown, cell, money
 
 
 def test_tables_hold_every_row() -> None:
@@ -30,3 +30,8 @@ def test_cells() -> None:
     # Of four pictures nobody knows how sure that is.
     assert cell("iou", Interval(0.5, 0.25, 0.75, 4), whole=True) == "50.0"
     assert [money(value) for value in (0.5, 99.999, 12345.6)] == ["0.50", "100.00", "12,346"]
+
+
+def test_an_amount_of_few_has_no_interval() -> None:
+    assert amount(Interval(1.234, 0.5, 2.0, 5)) == "1.23 [0.50, 2.00]"
+    assert amount(Interval(1.234, 0.5, 2.0, 4)) == "1.23"

@@ -7,7 +7,8 @@ from kiridashi.core.picture import Picture
 from kiridashi.evaluate.episodes import Example
 from kiridashi.evaluate.pictures.drawing import draw
 from kiridashi.evaluate.pictures.measuring import Plan
-from kiridashi.evaluate.pictures.twins import MOST_ALIKE, find_twins
+from kiridashi.evaluate.pictures.sets import leave_out
+from kiridashi.evaluate.pictures.twins import MOST_ALIKE, find_twins, look_through
 
 
 class Textures(Discs):
@@ -56,10 +57,23 @@ def test_a_camera_that_does_not_move_makes_no_twins() -> None:
     assert find_twins(Textures(names)) == {}
 
 
-def test_a_picture_that_cannot_be_read_has_no_twins() -> None:
+def test_a_picture_that_cannot_be_read_has_no_twins_and_is_named() -> None:
     source = Textures()
     source.torn = frozenset({"red0"})
-    assert find_twins(source).keys() == {"red1", "red2"}
+    looked = look_through(source)
+    assert looked.twins.keys() == {"red1", "red2"}
+    assert looked.unreadable == {"red0": "red0.png: this is no picture"}
+
+
+def test_what_is_left_out_is_neither_shown_nor_measured() -> None:
+    source = Textures()
+    assert leave_out(source, ()) is source
+    rest = leave_out(source, {"red0", "bare1"})
+    for one in draw(rest, (1, 3), tuple(range(8))):
+        asked = {*one.supports, *one.negatives, *(name for name, _ in one.targets)}
+        assert asked.isdisjoint({"red0", "bare1"})
+    assert rest.classes["red"] == source.classes["red"][1:]
+    assert rest.read("red1", "red").mask == source.read("red1", "red").mask
 
 
 def test_a_comparison_keeps_twins_apart() -> None:

@@ -74,6 +74,32 @@ def test_what_is_no_site_file_is_refused(tmp_path: Path, text: str | bytes) -> N
 
 
 @pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "just words",
+            "YAML with keys such as title and use_cases, got the text 'just words'; `kiridashi poc new`",
+        ),
+        ("[1, 2]", "got a list"),
+        ("42", "got 42"),
+        ("# a remark", "got nothing"),
+        ("Plan: first: this", "a site file is YAML, `kiridashi poc new` writes one"),
+        (SMALL.replace("{folder: covers}", "covers"), "expected keys with their values (folder, pictures,"),
+        (SMALL.replace("  - name", "    name"), "expected a list, got keys"),
+        (
+            SMALL + "    conditions: {planned: [day]}\n",
+            "planned: expected keys with their values, got a list",
+        ),
+    ],
+)
+def test_what_has_another_shape_is_told_in_plain_words(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_site(write(tmp_path, text))
+    assert told in str(caught.value)
+    assert "valid dictionary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "name", ["../other", "/etc", "a/../../other", "C:\\pictures", "..\\other", "\\\\server\\share", "link"]
 )
 def test_paths_stay_inside(tmp_path: Path, name: str) -> None:

@@ -9,9 +9,10 @@ from kiridashi.core.errors import InputError, UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Negative, Reference
+from kiridashi.models.at_once import in_order
 from kiridashi.models.loading import load_model
 from kiridashi.reference.adapted import Adapted, HeadOptions
-from kiridashi.reference.adapted.learning import fit_head
+from kiridashi.reference.adapted.learning import new_head, teach
 from kiridashi.reference.adapted.material import FINE, Standard, copy_of, lesson, see
 from kiridashi.reference.adapted.network import Head, head_loss
 from kiridashi.reference.method import Method
@@ -39,7 +40,7 @@ def test_the_head_learns_a_few_discs(disc_site: DiscSite) -> None:
     flat = np.full((128, 128), 0.5, np.float32)
     seen = see(view, site.picture, flat, standard)
     one = lesson(seen, site.mask, None)
-    head = fit_head([one], HeadOptions(steps=40, batch=2), seed=0)
+    head = teach(new_head(0), [one], HeadOptions(steps=40, batch=2), seed=0)
     with torch.inference_mode():
         logits = head(seen.batch())
         untaught = Head().eval()(seen.batch())
@@ -47,6 +48,23 @@ def test_the_head_learns_a_few_discs(disc_site: DiscSite) -> None:
     assert head_loss(logits, one.truth[None]) < 0.5 * head_loss(untaught, one.truth[None])
     found = Mask.from_array(logits[0, 0].numpy() > 0)
     assert found.iou(Mask.from_array(one.truth[0].numpy() > 0.5)) > 0.7
+
+
+def test_heads_taught_at_once_are_those_taught_in_turn(disc_site: DiscSite) -> None:
+    site = disc_site(0)
+    view = look(load_model(), site.picture)
+    seen = see(view, site.picture, np.full((128, 128), 0.5, np.float32), Standard.of([view]))
+    options = HeadOptions(steps=3, batch=1)
+    heads = [[new_head(seed) for seed in range(3)] for _ in range(2)]
+    for group, threads in zip(heads, (1, 3), strict=True):
+
+        def learn(seed: int, group: list[Head] = group) -> Head:
+            return teach(group[seed], [lesson(seen, site.mask, None)], options, seed)
+
+        assert [result() for _, result in in_order(range(3), learn, threads)] == group
+    for one, other in zip(*heads, strict=True):
+        pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+        assert all(torch.equal(mine, yours) for mine, yours in pairs)
 
 
 def test_it_is_never_worse_than_the_base_on_what_it_measured(disc_site: DiscSite) -> None:

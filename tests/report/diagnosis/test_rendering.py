@@ -172,6 +172,20 @@ def test_curves_are_broken_where_frames_are_left_out() -> None:
     assert "a <b>" in [one.text for one in tree.iter()]
 
 
+def test_a_run_has_one_colour_in_every_chart() -> None:
+    """Also where another run, as the clip as it is without true masks, has no curve."""
+    points = [(0, 0.1), (1, 0.2)]
+    first, second = Series("first", points, 1), Series("second", points, 2)
+
+    def colour(svg: str) -> list[str]:
+        return re.findall(r'<polyline [^>]*stroke="([^"]+)"', svg)
+
+    alone = colour(draw([second], "t"))
+    assert colour(draw([Series("clean", points), first, second], "t"))[2:] == alone
+    assert colour(draw([first, second], "t"))[1:] == alone
+    assert len(set(colour(draw([Series("clean", points), first, second], "t")))) == 3
+
+
 def test_lines_come_back_as_they_were() -> None:
     line = Line(Key("transformation", "cut", 3), frames(), {"heeding": 0.5})
     assert Line.from_json(line.to_json()) == line

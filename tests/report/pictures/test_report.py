@@ -84,7 +84,7 @@ def test_worst_first(comparison: Comparison) -> None:
 
 def test_says_in_short_who_is_ahead(comparison: Comparison) -> None:
     told = in_short(comparison, Messages("en", PACKAGE))
-    assert told[0].startswith("Best outlines at 3 shot: <colour>, IoU ")
+    assert told[0].startswith("Best outlines at 3 shots: <colour>, IoU ")
     assert any(line.startswith("<colour> is ahead of everything in IoU") for line in told)
     assert any("in silence where nothing is" in line for line in told)
 
@@ -136,3 +136,36 @@ def test_the_curve_is_of_classes_with_every_number_of_shots() -> None:
     assert "2 classes" in page
     single = replace(plan, shots=(1,))
     assert curve(replace(comparison, plan=single, rows=[row for row in rows if row.shots == 1]), say) is None
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.526, -0.27), (-0.1, 0.2)])
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "In IoU a differs from b by {:+.1f} points, but 4 pictures are too few to say who is ahead."),
+        ("ja", "IoU では a と b の差は {:+.1f} ポイントですが、画像 4 枚では優劣を判断できません。"),
+    ],
+)
+def test_of_very_few_pictures_nothing_is_concluded(low: float, high: float, language: str, told: str) -> None:
+    """On which side the interval lies does not matter: it is not told."""
+    found = compare(Interval((low + high) / 2, low, high, 4))
+    assert statement("a", "b", "iou", found, Messages(language, PACKAGE)) == told.format(50 * (low + high))
+
+
+def test_one_shot_and_two_shots(comparison: Comparison) -> None:
+    say = Messages("en", PACKAGE)
+    assert [say("shots", count=count) for count in (1, 2, 1000)] == ["1 shot", "2 shots", "1,000 shots"]
+    few = [
+        replace(row, figures={"iou": replace(row.figures["iou"], count=4)}, lead={})
+        for row in comparison.rows
+        if "iou" in row.figures
+    ]
+    (told,) = in_short(replace(comparison, rows=few), say)
+    assert told.endswith("4 pictures are too few for an interval.")
+
+
+def test_pictures_that_were_left_out_are_named(comparison: Comparison) -> None:
+    page = render(replace(comparison, left_out={"red9": "red9.jpg: torn <i>"}))
+    assert "neither shown nor measured" in page
+    assert "red9.jpg: torn &lt;i&gt;" in page
+    assert "neither shown nor measured" not in render(comparison)

@@ -16,6 +16,8 @@ from kiridashi.report.poc.document import (
     Document,
     Failure,
     Forgetting,
+    Kept,
+    Missing,
     Option,
     Rate,
     Reason,
@@ -72,6 +74,22 @@ REASONS = (
 )
 
 
+FORGETTING = Forgetting(
+    "lost",
+    {"names": ("scratch",), "name": "scratch", "gain": -0.4, "low": -0.7, "high": -0.1},
+    (
+        Kept(
+            *("scratch", 10, 0.9, 0.5, interval(-0.4, 0.3, 10)),
+            *(0.5, 0.3, interval(-0.2, 0.1, 10)),
+            (("dent", 3),),
+        ),
+        Kept("dent", 10, 0.8, 0.8, None, 0.6, 0.6, None),
+    ),
+    10,
+    ("stain",),
+)
+
+
 def case(name: str = "scratches on covers", shown: bool = True) -> CaseReport:
     options = (
         option("concat"),
@@ -124,7 +142,7 @@ def case(name: str = "scratches on covers", shown: bool = True) -> CaseReport:
         enough=3,
         cells=cells,
         failures=[failure(shown)] * 4,
-        forgetting=Forgetting(False, "alone"),
+        forgetting=FORGETTING,
         worths=(worth(), worth("forest", 20_000.0)),
         decision=Decision.HOLD,
         recommended="concat",
@@ -132,7 +150,9 @@ def case(name: str = "scratches on covers", shown: bool = True) -> CaseReport:
         needed_iou=0.5,
         by_cost=True,
         uncertainty=0.3,
-        missing=("unet, 10 shots, seed 1",),
+        missing=(
+            Missing("unet, 10 shots, seed 1", "missing_unit", {"method": "unet", "shots": "10", "seed": "1"}),
+        ),
         licence=None,
         people=False,
         facts={"data": "sha256:0123456789abcdef" * 3, "run folder": "scratches-on-covers"},

@@ -2,18 +2,21 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from tests.report.poc.made_up import case, document, failure, option, worth
+from tests.report.poc.made_up import FORGETTING, case, document, failure, option, worth
 
+from kiridashi.evaluate.intervals import Interval
 from kiridashi.poc import rules
 from kiridashi.report.charts import learning, svg
 from kiridashi.report.page import LANGUAGES
 from kiridashi.report.page.messages import Messages
 from kiridashi.report.poc import numbers, render, write_report
 from kiridashi.report.poc.charts import bills, comparison, payback, tornado
+from kiridashi.report.poc.document import Document, Forgetting, Missing
 from kiridashi.report.poc.rendering import PACKAGE
 
 TEXTS = Path(render.__code__.co_filename).with_name("messages.toml")
@@ -87,6 +90,68 @@ def test_every_reason_of_the_rules_has_a_text() -> None:
     assert len(keys) > 25
     say = Messages("en", PACKAGE)
     assert [key for key in keys if not say.has(f"why_{key}")] == []
+
+
+def with_forgetting(found: Forgetting) -> Document:
+    made = document()
+    return replace(made, cases=[replace(made.cases[0], forgetting=found)])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_forgetting_has_its_table_and_verdict(language: str) -> None:
+    page, say = render(document(), language), Messages(language, PACKAGE)
+    section = page[page.index(f"<h2>{say('forgetting')}</h2>") :].partition("</section>")[0]
+    assert say("forgetting_alone", method="concat") in section
+    assert say(
+        "forgetting_lost", names="scratch", name="scratch", gain="−40.0", low="−70.0", high="−10.0"
+    ) in (section)
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", section)
+    assert cells[:4] == ["scratch", "10", "90 → 50", "−40.0 [−70.0, −10.0]"]
+    assert cells[4:7] == ["50 → 30", "−20.0 [−30.0, −10.0]", "dent 3"]
+    assert cells[7:] == ["dent", "10", "80 → 80", say("forgetting_last"), "60 → 60", "-", "-"]
+    assert say("forgetting_untold", names="stain") in section
+    assert say("forgetting_coarse", few=20) in section
+    assert 'class="number down"' in section
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("key", ["one_class", "not_asked", "missing", "failed"])
+def test_forgetting_that_was_not_measured_says_why(language: str, key: str) -> None:
+    values = {"reason": "the model draws no masks"} if key == "failed" else {}
+    say = Messages(language, PACKAGE)
+    page = render(with_forgetting(Forgetting(key, values)), language)
+    section = page[page.index(f"<h2>{say('forgetting')}</h2>") :].partition("</section>")[0]
+    assert say(f"forgetting_{key}", **values) in section
+    assert "<table" not in section
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("key", ["open", "kept", "blank", "few"])
+def test_every_verdict_on_forgetting_has_a_text(language: str, key: str) -> None:
+    values = {"least": 5, "names": ("scratch",), "name": "scratch", "gain": 0.0, "low": -0.1, "high": 0.1}
+    found = replace(FORGETTING, key=key, values=values, faint=("dent",))
+    page, say = render(with_forgetting(found), language), Messages(language, PACKAGE)
+    assert say(f"forgetting_{key}", least=5, name="scratch", gain="+0.0", low="−10.0", high="+10.0") in page
+    assert (say("forgetting_faint", names="dent") in page) == (key != "blank")
+
+
+def test_what_was_left_out_is_told_in_the_readers_language() -> None:
+    made = document()
+    values = {"method": "unet", "shots": "10", "seed": "1"}
+    keys = ("missing_unit", "missing_transformed", "missing_growing")
+    missing = [Missing("plain", key, values) for key in keys]
+    missing.append(Missing("dent: 10 shots", "missing_pictures", {"name": "dent", "shots": 10}))
+    page = render(replace(made, cases=[replace(made.cases[0], missing=missing)]), "ja")
+    assert "unet（お手本 10 枚、乱数種 1）；unet（お手本 10 枚、乱数種 1、画像の変換）" in page
+    assert "クラスの順次登録（お手本 10 枚、乱数種 1）；dent（お手本 10 枚、画像不足）" in page
+    assert "shots" not in page
+    assert "unet, 10 shots, seed 1" in render(made)
+
+
+def test_differences_without_enough_pictures_have_no_interval() -> None:
+    assert numbers.difference(Interval(-0.25, -0.5, 0, 4)) == "−25.0"
+    assert numbers.difference(Interval(-0.25, -0.5, 0, 5)) == "−25.0 [−50.0, 0]"
+    assert numbers.difference(Interval(-0.0001, -0.0003, 0.0, 9)) == "0 [0, 0]"
 
 
 def test_it_is_written_in_one_piece(tmp_path: Path) -> None:

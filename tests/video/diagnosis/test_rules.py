@@ -9,6 +9,7 @@ from kiridashi.report.diagnosis.lines import (
     CLEAN,
     SELF_TEST,
     TRANSFORMATION,
+    TRIED,
     FrameFigures,
     Key,
     Line,
@@ -205,6 +206,15 @@ def test_a_transformation_that_costs_much_is_a_weakness_of_its_first_broken_stag
     assert judge([line(CLEAN), turned], MATCHING, GRID).weaknesses[0].figures["how"] == "decision"
     assert judge([line(CLEAN), changed(0.3)], MATCHING, GRID).weaknesses[0].figures["stage"] == "decision"
     assert judge([line(CLEAN), changed(0.1)], MATCHING, GRID).stands == ("cut-2",)
+
+
+def test_what_changed_nothing_before_the_clip_ended_was_not_tried() -> None:
+    lines = [line(CLEAN), replace(changed(0.0), tests={TRIED: 0.0})]
+    verdict = judge(lines, MATCHING, GRID)
+    assert (verdict.stands, verdict.untried) == ((), ("cut-2",))
+    assert verdict.to_json()["untried"] == ["cut-2"]
+    verdict = judge([line(CLEAN), replace(changed(0.0), tests={TRIED: 1.0})], MATCHING, GRID)
+    assert (verdict.stands, verdict.untried) == (("cut-2",), ())
 
 
 def test_without_true_masks_the_clean_answer_is_right() -> None:

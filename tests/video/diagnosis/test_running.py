@@ -13,7 +13,7 @@ from tests.video.diagnosis import scenes
 from kiridashi.core.errors import InputError
 from kiridashi.core.mask import Mask
 from kiridashi.models.promptable import PromptableModel
-from kiridashi.report.diagnosis.lines import Key, Line
+from kiridashi.report.diagnosis.lines import TRIED, Key, Line
 from kiridashi.transforms import Choice
 from kiridashi.transforms.donor import DrawnDonor
 from kiridashi.video.clip import FrameFolder
@@ -179,3 +179,16 @@ def test_nothing_of_a_dropped_run_stays_behind(setup: Setup) -> None:
     _, sighting = next(watched)
     assert hooks() == before
     assert torch.isfinite(sighting.seen["encoder"]).all()
+
+
+def test_frames_that_a_transformation_had_a_say_in_are_counted(setup: Setup) -> None:
+    """A cut begins after frame 8, which this clip does not reach; light changes from the first on."""
+    _, scale = run_clean(setup)
+    tried = {
+        name: run_transformed(setup, scale, Choice(name, 3)).tests[TRIED]
+        for name in ("cut", "occlusion", "lighting-gamma", "speed")
+    }
+    assert (tried["cut"], tried["occlusion"]) == (0, 0)
+    assert tried["lighting-gamma"] == FRAMES
+    # Of seven frames each fourth is left: the second of these is another one than in the clip.
+    assert tried["speed"] == 1

@@ -5,8 +5,9 @@
 
 `label-map`: values are classes, and one class is one object in a picture. `instance-map`: values are numbers
 of objects, whose classes each item names (`"instances": {"1": "scratch"}`). Of items with one `class` or
-`label` everything marked is of it. 255 counts neither way. Without `meta.json` every pixel above 0, 255 too,
-is of the one class `object`, as everywhere in the project.
+`label` everything marked is of it. 255 counts neither way. Without `items` every picture of `images/`
+is one, and wants a mask. Without `meta.json` every pixel above 0, 255 too, is of the one class `object`, as
+everywhere in the project.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,26 +49,24 @@ def read(path: Path, pictures: Path | None = None) -> AnnotatedSet:
     """
     folder = path if path.is_dir() else path.parent
     meta = folder / META
-    plain = not meta.is_file() and (folder / "masks").is_dir()
-    document = _plain(folder) if plain else read_document(meta)
-    items = records(document, "items", meta)
-    by_instance = any("instances" in item for item in items)
-    classes = _classes(document, items)
     images = pictures or folder / "images"
     files = {file.stem: file for file in _files(images, PICTURE_SUFFIXES)}
     masks = {file.stem: file for file in _files(folder / "masks", MASK_SUFFIXES)}
-    reader = _Reader(classes, images, files, masks, binary=plain)
+    marked = (folder / "masks").is_dir()
+    plain = marked and not meta.is_file()
+    document = {"classes": {"1": PLAIN_CLASS}} if plain else read_document(meta)
+    listed = "items" in document or not marked
+    # What `meta.json` would list.
+    unlisted = [{"id": stem} for stem in sorted({*files, *masks})]
+    items = records(document, "items", meta) if listed else unlisted
+    by_instance = any("instances" in item for item in items)
+    classes = _classes(document, items)
+    reader = _Reader(classes, images, files, masks, binary=plain, all_masked=not listed)
 
     def read_all() -> Iterator[AnnotatedPicture]:
         return map(reader.picture, items)
 
     return AnnotatedSet(folder.resolve().name, INSTANCE_MAP if by_instance else CLASS_MAP, classes, read_all)
-
-
-def _plain(folder: Path) -> dict[str, Any]:
-    """What `meta.json` would say of masks of one class."""
-    stems = [file.stem for file in _files(folder / "masks", MASK_SUFFIXES)]
-    return {"classes": {"1": PLAIN_CLASS}, "items": [{"id": stem, "class": PLAIN_CLASS} for stem in stems]}
 
 
 def _files(folder: Path, suffixes: Any) -> list[Path]:
@@ -112,6 +111,7 @@ class _Reader:
         files: pictures by id of the item.
         masks: by id of the item.
         binary: every value above 0 is the class.
+        all_masked: every picture wants a mask.
     """
 
     def __init__(
@@ -122,9 +122,10 @@ class _Reader:
         masks: Mapping[str, Path],
         *,
         binary: bool,
+        all_masked: bool,
     ) -> None:
         self._classes, self._images, self._files, self._masks = classes, images, files, masks
-        self._binary = binary
+        self._binary, self._all_masked = binary, all_masked
         self._ids = {name: label for label, name in reversed(tuple(classes.items()))}
 
     def picture(self, item: Mapping[str, Any]) -> AnnotatedPicture:
@@ -158,7 +159,7 @@ class _Reader:
                 self._boxes(item), lambda one: self._boxed(one, item, size), found.name
             )
             problems += more
-        if mask is None and item.get("classes"):
+        if mask is None and (self._all_masked or item.get("classes")):
             problems.append(Problem("missing-mask", found.name, "masks/ has no file of this name"))
         split, tags = item.get("split"), item.get("tags")
         own = _own(item)

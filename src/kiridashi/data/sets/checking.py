@@ -43,7 +43,7 @@ KINDS: Mapping[str, Kind] = {
     "annotation-size": Kind("error", "an annotation for another size than its picture's", _LEFT_OUT),
     "size-limit": Kind("error", "a stated size beyond all pictures", PICTURE_OUT),
     "no-size": Kind("error", "no usable size", PICTURE_OUT),
-    "missing-mask": Kind("error", "no mask file"),
+    "missing-mask": Kind("error", "no mask file", PICTURE_OUT),
     "damaged": Kind("error", "an annotation that cannot be read", _LEFT_OUT),
     "not-finite": Kind("error", "a number that is not finite", _LEFT_OUT),
     "bad-box": Kind("error", "a box without area", _LEFT_OUT),

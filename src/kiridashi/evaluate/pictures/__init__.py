@@ -24,7 +24,7 @@ pictures. More shots, seeds, methods or pictures only add lines.
 
 from kiridashi.evaluate.pictures.lines import Key, Line
 from kiridashi.evaluate.pictures.measuring import Plan, measure
-from kiridashi.evaluate.pictures.sets import PictureSet, together
+from kiridashi.evaluate.pictures.sets import PictureSet, leave_out, together
 from kiridashi.evaluate.pictures.summary import ALL, Row, summarise
 
-__all__ = ["ALL", "Key", "Line", "PictureSet", "Plan", "Row", "measure", "summarise", "together"]
+__all__ = ["ALL", "Key", "Line", "PictureSet", "Plan", "Row", "leave_out", "measure", "summarise", "together"]

@@ -89,8 +89,8 @@ def draw(
                     seed,
                     present[:k],
                     shown,
-                    _unlike(present[largest:], known, twins)[:most],
-                    _unlike(absent[negatives:], known, twins)[:most],
+                    unlike(present[largest:], known, twins)[:most],
+                    unlike(absent[negatives:], known, twins)[:most],
                 )
                 for k in sorted(shots)
                 if k <= largest
@@ -107,12 +107,13 @@ def draw(
 def _largest(present: Sequence[str], shots: Sequence[int], shown: Sequence[str], twins: Twins) -> int:
     """The largest of the numbers of shots that leaves enough pictures to measure; 0: none."""
     for k in sorted(shots, reverse=True):
-        if len(_unlike(present[k:], {*present[:k], *shown}, twins)) >= LEAST_MEASURED:
+        if len(unlike(present[k:], {*present[:k], *shown}, twins)) >= LEAST_MEASURED:
             return k
     return 0
 
 
-def _unlike(names: Sequence[str], known: AbstractSet[str], twins: Twins) -> tuple[str, ...]:
+def unlike(names: Sequence[str], known: AbstractSet[str], twins: Twins) -> tuple[str, ...]:
+    """Those of which no twin is among the known ones."""
     return tuple(name for name in names if known.isdisjoint(twins.get(name, ())))
 
 

@@ -45,6 +45,7 @@ class Plan:
         negatives: pictures without the class that are shown too.
         most: measure at most so many pictures with the class and so many without; None: all.
         views: named changes in which each picture is measured; `""` is the picture as it is.
+        known_twins: of the pictures, where somebody has looked for them; None: they are looked for.
     """
 
     source: PictureSet
@@ -54,6 +55,7 @@ class Plan:
     negatives: int = 0
     most: int | None = None
     views: Mapping[str, View] = field(default_factory=lambda: MappingProxyType({AS_IT_IS: _as_it_is}))
+    known_twins: Twins | None = None
 
     def __post_init__(self) -> None:
         if not self.methods or not self.views:
@@ -77,7 +79,7 @@ class Plan:
     @cached_property
     def twins(self) -> Twins:
         """Pictures that look the same, of which one is not measured when another is shown."""
-        return find_twins(self.source)
+        return find_twins(self.source) if self.known_twins is None else self.known_twins
 
     def keys(self) -> list[Key]:
         """One for each line that the comparison will have, in order."""
@@ -145,7 +147,7 @@ def _is_done(line: Line | None, one: Draw, data: str) -> bool:
 def _draw_lines(
     plan: Plan, one: Draw, pending: Mapping[str, Sequence[tuple[Key, bool]]], data: str, debug: bool
 ) -> Iterator[Line]:
-    shown = _guarded(partial(_shown, plan.source, one), debug)
+    shown = guarded(partial(_shown, plan.source, one), debug)
     for method, questions in pending.items():
         if not questions:
             continue
@@ -153,7 +155,7 @@ def _draw_lines(
         if isinstance(shown, str):
             fitted = shown
         else:
-            fitted = _guarded(partial(_fit, plan.methods[method], one, *shown), debug)
+            fitted = guarded(partial(_fit, plan.methods[method], one, *shown), debug)
         for key, there in questions:
             if isinstance(fitted, str):
                 yield _failure(key, there, one, data, fitted)
@@ -213,12 +215,16 @@ def _answer(plan: Plan, one: Draw, key: Key, there: bool, data: str, fitted: _Fi
             dict(found.provenance),
         )
 
-    line = _guarded(work, debug)
+    line = guarded(work, debug)
     return _failure(key, there, one, data, line) if isinstance(line, str) else line
 
 
-def _guarded(work: Callable[[], T], debug: bool) -> T | str:
-    """What the work gives, or in a line why it does not."""
+def guarded(work: Callable[[], T], debug: bool) -> T | str:
+    """What the work gives, or in a line why it does not.
+
+    Raises:
+        UsageError: as the work does: it would be the same for every picture.
+    """
     try:
         return work()
     except UsageError:

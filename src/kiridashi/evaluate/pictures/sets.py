@@ -1,6 +1,6 @@
 """Pictures with and without the things that are looked for."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Protocol
 
@@ -73,3 +73,48 @@ def together(source: PictureSet) -> PictureSet:
     Open the set with `least=1`: a class that is left out for being rare would pass for nothing.
     """
     return Together(source)
+
+
+class Without:
+    """A set without some of its pictures. Make it with `leave_out`."""
+
+    def __init__(self, source: PictureSet, names: Collection[str]) -> None:
+        self._source, self._names = source, frozenset(names)
+
+    @property
+    def name(self) -> str:
+        """Of the set."""
+        return self._source.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the set."""
+        return self._source.fingerprint
+
+    @cached_property
+    def classes(self) -> Mapping[str, tuple[str, ...]]:
+        """As the set's, also where no picture of a class is left."""
+        return {label: self._left(names) for label, names in self._source.classes.items()}
+
+    def without(self, label: str) -> tuple[str, ...]:
+        """As the set's."""
+        return self._left(self._source.without(label))
+
+    def read(self, name: str, label: str) -> Example:
+        """As the set reads it.
+
+        Raises:
+            InputError: a file cannot be used.
+        """
+        return self._source.read(name, label)
+
+    def _left(self, names: Collection[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if name not in self._names)
+
+
+def leave_out(source: PictureSet, names: Collection[str]) -> PictureSet:
+    """The set without some of its pictures, such as those that cannot be read.
+
+    One of these as a shot would spoil every answer of its draw.
+    """
+    return Without(source, names) if names else source

@@ -122,8 +122,9 @@ def cell(name: str, figure: Interval | None, *, whole: bool = False, signed: boo
 
 
 def amount(figure: Interval) -> str:
-    """`1.23 [0.91, 1.60]`: an amount of money and its interval."""
-    return f"{money(figure.mean)} [{money(figure.low)}, {money(figure.high)}]"
+    """`1.23 [0.91, 1.60]`: an amount of money and its interval; of fewer than `LEAST` units the mean."""
+    ends = f" [{money(figure.low)}, {money(figure.high)}]" if figure.count >= LEAST else ""
+    return money(figure.mean) + ends
 
 
 def money(value: float) -> str:

@@ -26,7 +26,7 @@ def delta_file(path: Path) -> Path:
     if (path / CARD_FILE).is_file():
         raise UsageError(
             f"{path}: adapting brought no gain here, so there is no delta ({path / CARD_FILE} says more); "
-            "leave --adapt away"
+            "the model itself is all there is"
         )
     raise UsageError(f"{path}: no delta here; `kiridashi adapt DATA --what decoder --out DIR` makes one")
 

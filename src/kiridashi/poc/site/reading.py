@@ -1,7 +1,7 @@
 """Read a site file: bounded, without YAML's surprises, and with the line of whatever is wrong."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,19 @@ from pydantic import ValidationError
 
 from kiridashi.core.errors import InputError
 from kiridashi.data.files import check_file, one_line, unusable
+from kiridashi.poc.site import schema
 from kiridashi.poc.site.schema import Site
 
 MAX_BYTES = 2**20
-SHOWN_ERRORS = 8
+SHOWN_ERRORS, SHOWN_KEYS, SHOWN_TEXT = 8, 4, 40
 MOST_DEPTH = 12
+HOW = "`kiridashi poc new` writes one to begin from"
+# What pydantic finds wrong, in the words of the file.
+_SHAPES = {
+    "model_type": "expected keys with their values",
+    "dict_type": "expected keys with their values",
+    "list_type": "expected a list",
+}
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,14 @@ def read_site(path: str | Path, root: Path | None = None) -> SiteFile:
     path = Path(path)
     check_file(path, MAX_BYTES)
     text = _text(path)
-    node = _compose(path, text)
+    node, value = _compose(path, text), _value(path, text)
+    if not isinstance(value, dict):
+        raise unusable(
+            path,
+            f"expected a site file: YAML with keys such as title and use_cases, got {_kind(value)}; {HOW}",
+        )
     try:
-        site = Site.model_validate(_value(path, text))
+        site = Site.model_validate(value)
     except ValidationError as error:
         raise InputError("\n".join(_told(path, node, error))) from error
     return SiteFile(path, path.parent if root is None else root, text, site)
@@ -122,7 +135,7 @@ def _no_yaml(path: Path, error: Exception) -> InputError:
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return unusable(path, f"{where}no valid YAML: {problem}")
+    return unusable(path, f"{where}no valid YAML: {problem}; a site file is YAML, {HOW}")
 
 
 def _mappings(node: Any) -> Iterator[Any]:
@@ -151,7 +164,7 @@ def _at(path: Path, marked: Any, reason: str) -> InputError:
 
 def _told(path: Path, node: Any, error: ValidationError) -> list[str]:
     lines = []
-    found = error.errors(include_url=False, include_context=False)
+    found = error.errors(include_url=False)
     for one in found[:SHOWN_ERRORS]:
         names = [str(part) for part in one["loc"]]
         line, key = _place(node, one["loc"])
@@ -160,6 +173,8 @@ def _told(path: Path, node: Any, error: ValidationError) -> list[str]:
             reason = f"there is no such key{_hint(names)}"
         elif one["type"] == "missing":
             reason = "this key is missing"
+        elif one["type"] in _SHAPES:
+            reason = f"{_expected(one)}, got {_kind(one['input'])}"
         elif not isinstance(one["input"], dict | list):
             reason += f"; got {one['input']!r}"
         lines.append(one_line(f"{path}: line {line}: {'.'.join(key) or 'the file'}: {reason}"))
@@ -167,6 +182,24 @@ def _told(path: Path, node: Any, error: ValidationError) -> list[str]:
         lines.append(f"and {len(found) - SHOWN_ERRORS} more")
     # A choice between kinds gives an error for each of them.
     return list(dict.fromkeys(lines))
+
+
+def _expected(error: Mapping[str, Any]) -> str:
+    part = getattr(schema, str(error.get("ctx", {}).get("class_name")), None)
+    if part is None:
+        return _SHAPES[error["type"]]
+    # What must be there comes first.
+    names = sorted(part.model_fields, key=lambda name: not part.model_fields[name].is_required())
+    more = " ..." if len(names) > SHOWN_KEYS else ""
+    return f"{_SHAPES[error['type']]} ({', '.join(names[:SHOWN_KEYS])}{more})"
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict | list):
+        return "keys" if isinstance(value, dict) else "a list"
+    return f"the text {value[:SHOWN_TEXT]!r}" if isinstance(value, str) else str(value)[:SHOWN_TEXT]
 
 
 def _place(node: Any, location: Sequence[str | int]) -> tuple[int, list[str]]:

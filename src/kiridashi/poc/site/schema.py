@@ -87,6 +87,8 @@ class Budget(_Part):
         test_pictures: at most so many pictures with, and as many without the object, a class and draw.
         robustness_pictures: of these, at most so many are also shown under each transformation; 0: none.
         severities: strengths of the transformations, 1..5.
+        forgetting_pictures: of two classes or more, ask at most so many test pictures a class again while
+            the classes are taught one after another; 0: none.
     """
 
     shots: Annotated[list[Annotated[int, Field(ge=1, le=MOST_SHOTS)]], Field(min_length=1, max_length=8)] = [
@@ -103,6 +105,7 @@ class Budget(_Part):
         3,
         5,
     ]
+    forgetting_pictures: Annotated[int, Field(ge=0, le=1000)] = 10
 
     @field_validator("shots", "severities")
     @classmethod

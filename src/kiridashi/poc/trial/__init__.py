@@ -1,4 +1,4 @@
-"""Measure what a use case asks for, in three stages, resumable, and within a budget of time."""
+"""Measure what a use case asks for, in four stages, resumable, and within a budget of time."""
 
 from kiridashi.poc.trial.running import Stop, Trial
 from kiridashi.poc.trial.source import SiteSet, open_source

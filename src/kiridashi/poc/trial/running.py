@@ -1,20 +1,23 @@
 """Work off the units of a use case, line by line, as far as the time goes."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from kiridashi.evaluate.pictures import Key, Line, Plan, measure
 from kiridashi.evaluate.pictures.measuring import Maker, View
+from kiridashi.evaluate.pictures.twins import Twins, find_twins
 from kiridashi.poc.site import UseCase
-from kiridashi.poc.trial.schedule import Unit, part_of, units
+from kiridashi.poc.trial import growing
+from kiridashi.poc.trial.growing import GrowingMaker, Lesson
+from kiridashi.poc.trial.schedule import GROWING, TRANSFORMING, Unit, part_of, units
 from kiridashi.poc.trial.source import SiteSet
 from kiridashi.poc.trial.views import views
 
 Clock = Callable[[], float]
-# Of the time for a use case, what stage 3 is left with.
-ROBUSTNESS_SHARE = 0.15
+# Of the time for a use case, what stages 3 and 4 are left with.
+ROBUSTNESS_SHARE, GROWING_SHARE = 0.15, 0.1
 # How much longer it is taken to learn from more shots, where nobody has measured it: what takes long goes by
 # steps rather than by shots.
 MOST_GROWTH = 1.2
@@ -79,6 +82,7 @@ class Trial:
         step: called after each line.
         tell: hears of units begun, done and left out.
         debug: let defects through instead of noting them.
+        growing: an empty list of classes for stage 4; None: there is no such stage.
         left_out: units that time did not allow.
     """
 
@@ -90,7 +94,9 @@ class Trial:
     step: Callable[[], None] = lambda: None
     tell: Tell = _nobody
     debug: bool = False
+    growing: GrowingMaker | None = None
     left_out: list[Unit] = field(default_factory=list)
+    _twins: tuple[str, Twins] | None = field(default=None, init=False, repr=False)
 
     @property
     def plan(self) -> Plan:
@@ -98,7 +104,23 @@ class Trial:
         budget = self.case.budget
         methods = {name: self.makers[name] for name in self.case.methods}
         seeds = range(self.seed, self.seed + budget.repeats)
-        return Plan(self.source, methods, budget.shots, seeds, budget.good_shots, budget.test_pictures)
+        return Plan(
+            self.source,
+            methods,
+            budget.shots,
+            seeds,
+            budget.good_shots,
+            budget.test_pictures,
+            known_twins=self.twins,
+        )
+
+    @property
+    def twins(self) -> Twins:
+        """Pictures that look the same; every picture is read once for all plans."""
+        data = self.source.fingerprint
+        if self._twins is None or self._twins[0] != data:
+            self._twins = data, find_twins(self.source)
+        return self._twins[1]
 
     @property
     def shots(self) -> list[int]:
@@ -119,22 +141,22 @@ class Trial:
         Raises:
             UsageError: a class has too few pictures, or a method refuses how it is used.
         """
-        reserve = 0.0
-        if self.case.robustness and self.case.budget.robustness_pictures and stop.at is not None:
-            reserve = ROBUSTNESS_SHARE * max(stop.left, 0)
-        ends = stop.earlier(reserve)
+        reserve = ROBUSTNESS_SHARE * bool(self.views) + GROWING_SHARE * bool(self._not_grown())
+        ends = _keeping(stop, reserve)
         for unit in self.units():
             self._unit(self.plan, unit, None, ends)
 
     def transformed(self, method: str, shots: int) -> Unit:
         """The unit of stage 3."""
-        return Unit(3, shots, self.seed, method)
+        return Unit(TRANSFORMING, shots, self.seed, method)
 
     def transform(self, method: str, shots: int, stop: Stop) -> None:
         """Stage 3 for one method: its test pictures under every transformation."""
         if self.views:
             plan = self._with_views(method)
-            self._unit(plan, self.transformed(method, shots), self.case.budget.robustness_pictures, stop)
+            reserve = GROWING_SHARE / (GROWING_SHARE + ROBUSTNESS_SHARE) * bool(self._not_grown())
+            few = self.case.budget.robustness_pictures
+            self._unit(plan, self.transformed(method, shots), few, _keeping(stop, reserve))
 
     def transform_keys(self, method: str, shots: int) -> list[Key]:
         """Of stage 3."""
@@ -143,6 +165,29 @@ class Trial:
         unit, plan = self.transformed(method, shots), self._with_views(method)
         part = part_of(plan, unit, self.case.budget.robustness_pictures)
         return part.keys()
+
+    @property
+    def lessons(self) -> list[Lesson]:
+        """Of stage 4: the classes in order; none where nobody asked, or for a single class."""
+        most = self.case.budget.forgetting_pictures
+        if self.growing is None or not most or len(self.source.classes) < 2:
+            return []
+        return growing.lessons(self.plan, self.source.free, most)
+
+    def grow(self, stop: Stop) -> None:
+        """Stage 4: the classes one after another, all in one list."""
+        lessons = self.lessons
+        if self.growing is not None and lessons:
+            made = growing.ask(self.source, lessons, self.growing, self._has_grown, debug=self.debug)
+            self._work(self.grown(lessons), self.growing_keys(), self._not_grown(), made, stop)
+
+    def grown(self, lessons: Sequence[Lesson]) -> Unit:
+        """The unit of stage 4."""
+        return Unit(GROWING, max(len(one.shots) for one in lessons), self.seed, growing.METHOD)
+
+    def growing_keys(self) -> list[Key]:
+        """Of stage 4."""
+        return growing.keys_of(self.source, self.lessons)
 
     @property
     def views(self) -> dict[str, View]:
@@ -155,7 +200,7 @@ class Trial:
     def _with_views(self, method: str) -> Plan:
         plan = self.plan
         made = {method: plan.methods[method]}
-        return Plan(plan.source, made, plan.shots, plan.seeds, plan.negatives, plan.most, self.views)
+        return replace(plan, methods=made, views=self.views)
 
     def is_done(self, unit: Unit) -> bool:
         """Whether every question of a unit of stage 1 or 2 has a line."""
@@ -166,6 +211,11 @@ class Trial:
         part = part_of(plan, unit, few)
         asked = part.keys()
         pending = [key for key in asked if not self._has(key)]
+        self._work(unit, asked, pending, measure(part, self.store.get, debug=self.debug), stop)
+
+    def _work(
+        self, unit: Unit, asked: Sequence[Key], pending: Sequence[Key], lines: Iterable[Line], stop: Stop
+    ) -> None:
         if not pending:
             return
         needed = self._estimate(unit, asked, len(pending))
@@ -174,7 +224,7 @@ class Trial:
             return
         self.tell("begin", unit=unit.name, stage=unit.stage, answers=len(pending))
         started = stop.clock()
-        for line in measure(part, self.store.get, debug=self.debug):
+        for line in lines:
             self.store.append(line)
             self.step()
             if stop.left < 0:
@@ -186,11 +236,17 @@ class Trial:
         line = self.store.get(key)
         return line is not None and line.error is None and line.data == self.source.fingerprint
 
+    def _not_grown(self) -> list[Key]:
+        return [key for key in self.growing_keys() if not self._has_grown(key)]
+
+    def _has_grown(self, key: Key) -> bool:
+        line = self.store.get(key)
+        return self._has(key) and line is not None and growing.is_whole(line)
+
     def _estimate(self, unit: Unit, keys: Sequence[Key], pending: int) -> float:
         """Seconds that a unit will take, by what its method took before; 0 where that is not known."""
-        known = [
-            line for key in self.questions() if (line := self.store.get(key)) and key.method == unit.method
-        ]
+        every = keys if unit.stage == GROWING else self.questions()
+        known = [line for key in every if (line := self.store.get(key)) and key.method == unit.method]
         if not known:
             return 0.0
         fits = len({key.label for key in keys})
@@ -203,3 +259,8 @@ class Trial:
         if unit not in self.left_out:
             self.left_out.append(unit)
         self.tell("left out", unit=unit.name, stage=unit.stage, why=why, estimate=seconds)
+
+
+def _keeping(stop: Stop, share: float) -> Stop:
+    """The same, sooner by a share of what is left."""
+    return stop if stop.at is None else stop.earlier(share * max(stop.left, 0))

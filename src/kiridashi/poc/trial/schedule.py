@@ -2,7 +2,8 @@
 
 Stage 1 is a small set: the fewest shots, which also tells how long everything takes. Stage 2 measures gain
 and time: the most shots first, for they decide, then the other points of the learning curve, then the other
-draws. Stage 3 shows the option that is to be judged the pictures in every transformation.
+draws. Stage 3 shows the option that is to be judged the pictures in every transformation. Stage 4 teaches
+the classes one after another.
 """
 
 from collections.abc import Mapping
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
     from kiridashi.evaluate.pictures.drawing import Draw
 
 
+TRANSFORMING, GROWING = 3, 4
+_ENDS = {TRANSFORMING: ", transformed", GROWING: ", one after another"}
+
+
 @dataclass(frozen=True, order=True)
 class Unit:
     """What is done as a whole or not at all.
 
     Attributes:
-        stage: 1..3.
+        stage: 1..4.
         shots: pictures a class that are learned from.
         seed: of the draw.
         method: that learns.
@@ -34,9 +39,7 @@ class Unit:
     @property
     def name(self) -> str:
         """As it stands in logs."""
-        return f"{self.method}, {self.shots} shots, seed {self.seed}" + (
-            ", transformed" if self.stage == 3 else ""
-        )
+        return f"{self.method}, {self.shots} shots, seed {self.seed}{_ENDS.get(self.stage, '')}"
 
 
 def units(methods: list[str], shots: list[int], seeds: list[int]) -> list[Unit]:

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Negative, Reference
+from kiridashi.models.at_once import in_order
+from kiridashi.models.grid.threads import pictures_at_once
 from kiridashi.models.promptable import PromptableModel, upscale
 from kiridashi.models.sharpening import sharpen
-from kiridashi.reference.adapted.learning import answer, fit_head
+from kiridashi.reference.adapted.learning import answer, new_head, teach
 from kiridashi.reference.adapted.material import Lesson, Seen, Standard, copy_of, lesson, see
 from kiridashi.reference.adapted.network import Head
 from kiridashi.reference.adapted.options import HeadOptions
@@ -125,11 +129,9 @@ class Fitting:
         gain = HeadGain(0.0, 0.0, 0, 0.0)
         # What a head brings is measured on references that it has not seen: a single one leaves none.
         if folds > 1:
-            groups = [
-                self._lessons(number, case, guess, priors[case.fold], standard, len(shown) + len(refused))
-                for number, (case, guess) in enumerate(zip((*shown, *refused), judged, strict=True))
-            ]
-            heads = self._heads([*shown, *refused], groups, folds)
+            cases = [*shown, *refused]
+            groups = self._material(cases, judged, priors, standard)
+            heads = self._heads(cases, groups, folds)
             gain = self._weigh(shown, judged, [group[0].seen for group in groups], heads)
         # Of a single reference the prior has seen it, and the score says nothing of a new picture.
         present = [guess.presence for guess in judged[: len(shown)]] if folds > 1 else []
@@ -155,6 +157,22 @@ class Fitting:
     def _prior(self, cases: Sequence[_Case], without: int | None) -> PriorEstimator:
         return PriorEstimator(self.seed).fit([case.example for case in cases if case.fold != without])
 
+    def _material(
+        self,
+        cases: Sequence[_Case],
+        judged: Sequence[Prior],
+        priors: Sequence[PriorEstimator],
+        standard: Standard,
+    ) -> list[list[Lesson]]:
+        """The lessons of each case."""
+
+        def make(number: int) -> list[Lesson]:
+            case = cases[number]
+            return self._lessons(number, case, judged[number], priors[case.fold], standard, len(cases))
+
+        threads = pictures_at_once(self.model)
+        return [result() for _, result in in_order(range(len(cases)), make, threads)]
+
     def _lessons(
         self, number: int, case: _Case, guess: Prior, prior: PriorEstimator, standard: Standard, cases: int
     ) -> list[Lesson]:
@@ -169,21 +187,24 @@ class Fitting:
         return own
 
     def _heads(self, cases: Sequence[_Case], groups: Sequence[Sequence[Lesson]], folds: int) -> list[Head]:
-        done, steps = 0, folds * self.options.steps
+        done, steps, ticking = 0, folds * self.options.steps, Lock()
+        heads = [new_head(self.seed + fold) for fold in range(folds)]
 
         def tick() -> None:
             nonlocal done
-            done += 1
-            if self.progress is not None:
-                self.progress(done, steps)
+            with ticking:
+                done += 1
+                if self.progress is not None:
+                    self.progress(done, steps)
 
-        heads = []
-        for fold in range(folds):
+        def learn(fold: int) -> Head:
             lessons = [
                 one for case, group in zip(cases, groups, strict=True) if case.fold != fold for one in group
             ]
-            heads.append(fit_head(lessons, self.options, self.seed + fold, tick))
-        return heads
+            return teach(heads[fold], lessons, self.options, self.seed + fold, tick)
+
+        # A second thread gives one small network nothing: each thread teaches its own.
+        return [result() for _, result in in_order(range(folds), learn, torch.get_num_threads())]
 
     def _weigh(
         self, shown: Sequence[_Case], judged: Sequence[Prior], seen: Sequence[Seen], heads: Sequence[Head]

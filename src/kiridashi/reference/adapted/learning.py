@@ -20,22 +20,32 @@ LARGEST_GRADIENT = 5.0
 Tick = Callable[[], None]
 
 
-def fit_head(lessons: Sequence[Lesson], options: HeadOptions, seed: int, tick: Tick | None = None) -> Head:
-    """Learn a head from the beginning.
+def new_head(seed: int) -> Head:
+    """An untaught head. Not for several threads at once: torch has one generator for all of them."""
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Head()
+
+
+def teach(
+    head: Head, lessons: Sequence[Lesson], options: HeadOptions, seed: int, tick: Tick | None = None
+) -> Head:
+    """Teach a head, in place; several threads may each teach one.
 
     Args:
+        head: untaught.
         lessons: pictures and copies of them.
         options: steps, batch and rates.
-        seed: of the weights and of the crops.
+        seed: of the crops.
         tick: called after each step.
+
+    Returns:
+        The head, ready to answer.
 
     Raises:
         UsageError: the loss is no number any more.
     """
     with torch.inference_mode(False), torch.enable_grad():
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            head = Head()
         generator = torch.Generator().manual_seed(seed)
         optimiser = torch.optim.AdamW(
             head.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay

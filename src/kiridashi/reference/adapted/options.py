@@ -24,9 +24,9 @@ class HeadOptions:
     looks: int = 60
     most_copies: int = 12
     folds: int = 3
-    steps: int = 100
-    batch: int = 8
-    learning_rate: float = 3e-3
+    steps: int = 300
+    batch: int = 4
+    learning_rate: float = 6e-3
     weight_decay: float = 1e-2
     augmentation: AugmentationOptions = FEW_PICTURES
 

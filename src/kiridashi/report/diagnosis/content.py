@@ -182,7 +182,7 @@ def counts(diagnosis: Diagnosis, say: Messages) -> list[tuple[str, str]]:
         figures.append((f"{100 * sum(rows) / max(len(rows), 1):.0f}", say("count_found")))
     if test is not None and test.region is not None:
         figures.append((f"{100 * test.region.mean:.0f}", say("count_self_test")))
-    tried = len(diagnosis.of(TRANSFORMATION))
+    tried = len(diagnosis.of(TRANSFORMATION)) - len(diagnosis.verdict.untried)
     if tried:
         figures.append((str(len(diagnosis.verdict.weaknesses)), say("count_weak", tried=tried)))
     return figures
@@ -289,20 +289,23 @@ def plots(diagnosis: Diagnosis, say: Messages) -> list[tuple[str, str]]:
     """(title, SVG) of the curves over time."""
     runs = [*diagnosis.of(CLEAN), *diagnosis.of(TRANSFORMATION)]
     found = []
-    j = _series(runs, lambda frame: frame.j, say)
+    # Of each run the same in every chart, whichever others have curves there.
+    shades = {line.key: number for number, line in enumerate(diagnosis.of(TRANSFORMATION), start=1)}
+    series_of = partial(_series, say=say, shades=shades)
+    j = series_of(runs, lambda frame: frame.j)
     if j:
         title = say("curve_j" if diagnosis.has_truth else "curve_j_self")
         found.append((title, curves.draw(j, title, top=1.0)))
-    distances = _series(runs, lambda frame: frame.distance, say)
+    distances = series_of(runs, lambda frame: frame.distance)
     if distances:
         title = say("curve_distance")
         found.append((title, curves.draw(distances, title, line=diagnosis.gate)))
     for stage in (one for one in diagnosis.stages if one not in (*VECTORS, "pointer")):
         title = say("curve_stage", stage=stage_name(stage, say))
-        series = _series(diagnosis.of(TRANSFORMATION), partial(_inside, stage=stage), say)
+        series = series_of(diagnosis.of(TRANSFORMATION), partial(_inside, stage=stage))
         if series:
-            found.append((title, curves.draw(series, title, line=1.0, ink=False)))
-    light = _series(diagnosis.of(CLEAN), lambda frame: frame.facts.get("light"), say)
+            found.append((title, curves.draw(series, title, line=1.0)))
+    light = series_of(diagnosis.of(CLEAN), lambda frame: frame.facts.get("light"))
     if light:
         found.append((say("curve_facts"), curves.draw(light, say("curve_facts"), top=1.0)))
     return found
@@ -385,14 +388,16 @@ def _scores(line: Line, say: Messages) -> list[str]:
     return [_number(line.seen_j_and_f), _number(region.recall), f"{region.decay:+.2f}", returned]
 
 
-def _series(lines: Sequence[Line], value: Value, say: Messages) -> list[curves.Series]:
+def _series(
+    lines: Sequence[Line], value: Value, *, say: Messages, shades: Mapping[Key, int]
+) -> list[curves.Series]:
     found = []
     for line in lines:
         points = [
             (index, known) for index, frame in enumerate(line.frames) if (known := value(frame)) is not None
         ]
         if points:
-            found.append(curves.Series(run_name(line.key, say), points))
+            found.append(curves.Series(run_name(line.key, say), points, shades.get(line.key, 0)))
     return found
 
 

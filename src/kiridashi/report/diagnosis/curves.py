@@ -21,10 +21,12 @@ class Series:
     Attributes:
         label: for the legend.
         points: (frame, value); frames that are left out break the curve.
+        shade: number of its colour, the same in every chart; 0 is ink.
     """
 
     label: str
     points: Sequence[tuple[int, float]]
+    shade: int = 0
 
 
 def draw(
@@ -33,7 +35,6 @@ def draw(
     *,
     top: float | None = None,
     line: float | None = None,
-    ink: bool = True,
 ) -> str:
     """Curves in one picture.
 
@@ -42,7 +43,6 @@ def draw(
         title: read out instead of the picture.
         top: of the scale, which begins at 0; None: what is needed.
         line: a value that is marked across.
-        ink: whether the first is in ink and not in the first colour.
     """
     points = [point for one in series for point in one.points]
     last = max((frame for frame, _ in points), default=1) or 1
@@ -57,8 +57,9 @@ def draw(
     if line is not None:
         across = f"M{LEFT} {y(line):.1f}H{WIDTH - RIGHT}"
         parts.append(f'<path d="{across}" stroke="{INK}" stroke-dasharray="5 4" fill="none"/>')
-    shades = [*([INK] if ink else []), *(f"rgb{shade}" for shade in _strong(len(series)))]
-    for number, (one, shade) in enumerate(zip(series, shades, strict=False)):
+    shades = [INK, *(f"rgb{shade}" for shade in _strong(max((one.shade for one in series), default=0)))]
+    for number, one in enumerate(series):
+        shade = shades[one.shade]
         parts += _curve(one, shade, x, y)
         row = TOP + 12 + 18 * number
         parts.append(f'<path d="M{WIDTH - RIGHT + 14} {row - 4}h18" stroke="{shade}" stroke-width="2.5"/>')

@@ -57,6 +57,7 @@ class Verdict:
         findings: faults of the model and of the clip, the main one first.
         weaknesses: what the set-up does not stand, the worst first.
         stands: transformations that it stands, as labels.
+        untried: those that change nothing before the clip ends.
         parted: the first stage at which object and background part; None: at none.
     """
 
@@ -64,6 +65,7 @@ class Verdict:
     weaknesses: Sequence[Finding]
     stands: Sequence[str]
     parted: str | None
+    untried: Sequence[str] = ()
 
     @property
     def main(self) -> Finding | None:
@@ -85,5 +87,6 @@ class Verdict:
             "findings": [one.to_json() for one in self.findings],
             "weaknesses": [one.to_json() for one in self.weaknesses],
             "stands": list(self.stands),
+            "untried": list(self.untried),
             "parted": self.parted,
         }

@@ -11,6 +11,10 @@ from kiridashi.evaluate.vos.statistics import Return, Statistics, returns, stati
 CLEAN, SELF_TEST, TRANSFORMATION, PROMPTS = KINDS = ("clean", "self-test", "transformation", "prompts")
 
 
+# Of a transformed copy: the frames that show the object from the first changed one on.
+TRIED = "tried"
+
+
 class Key(NamedTuple):
     """Which run: there is one valid line for each.
 

@@ -22,13 +22,26 @@ class Messages:
         self._texts = {key: each[language] for table in tables for key, each in table.items()}
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text of a key, filled in; whole numbers get their thousands separated."""
-        shown = {name: f"{value:,}" if type(value) is int else value for name, value in values.items()}
+        """The text of a key, filled in.
+
+        Whole numbers get their thousands separated, and choose a word: `{shots} {shots:shot|shots}`.
+        """
+        shown = {name: _Whole(value) if type(value) is int else value for name, value in values.items()}
         return self._texts[key].format(**shown)
 
     def has(self, key: str) -> bool:
         """Whether there is a text of this key."""
         return key in self._texts
+
+
+class _Whole(int):
+    """A whole number in a text."""
+
+    def __format__(self, spec: str) -> str:
+        one, bar, several = spec.partition("|")
+        if bar:
+            return one if self == 1 else several
+        return super().__format__(spec or ",")
 
 
 @cache

@@ -1,11 +1,11 @@
 """What the report of a comparison says, worked out before it is laid out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import mean
 
 from kiridashi.core.errors import KiridashiError
-from kiridashi.evaluate.intervals import Interval
+from kiridashi.evaluate.intervals import LEAST, Interval
 from kiridashi.evaluate.pictures.costs import CostRow, Prices
 from kiridashi.evaluate.pictures.drawing import left_out
 from kiridashi.evaluate.pictures.lines import Line
@@ -39,6 +39,7 @@ class Comparison:
         costs: of mistakes; none without prices.
         prices: of a false alarm and a miss; None: not given.
         model: name of the model.
+        left_out: pictures that cannot be used, and why.
     """
 
     plan: Plan
@@ -48,6 +49,7 @@ class Comparison:
     costs: Sequence[CostRow]
     prices: Prices | None
     model: str
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> list[Line]:
@@ -96,6 +98,8 @@ def counts(comparison: Comparison, say: Messages) -> list[tuple[str, str]]:
     ]
     if comparison.failed:
         figures.append((f"{len(comparison.failed):,}", say("failed_count")))
+    if comparison.left_out:
+        figures.append((f"{len(comparison.left_out):,}", say("left_out_count")))
     return figures
 
 
@@ -110,12 +114,13 @@ def in_short(comparison: Comparison, say: Messages) -> list[str]:
     figure = best.figures["iou"]
     told = [
         say(
-            "best",
+            "best" if figure.count >= LEAST else "best_few",
             method=best.method,
             shots=most,
             mean=f"{100 * figure.mean:.1f}",
             low=f"{100 * figure.low:.1f}",
             high=f"{100 * figure.high:.1f}",
+            count=figure.count,
         )
     ]
     first = comparison.methods[0]

@@ -55,7 +55,9 @@ def render(comparison: content.Comparison, language: str = "en") -> str:
         money=money,
         strips=content.strips(comparison, say),
         legend=list(zip(colours(3), ("too_much", "missed", "right"), strict=True)),
+        left_out=list(comparison.left_out.items())[: content.SHOWN_FAILURES],
         failed=failed[: content.SHOWN_FAILURES],
         more_failed=len(failed) - content.SHOWN_FAILURES,
+        more_left_out=len(comparison.left_out) - content.SHOWN_FAILURES,
         facts=content.facts(comparison, say),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kiridashi.evaluate.intervals import FEW, LEAST
 from kiridashi.evaluate.pictures.sets import ANY
 from kiridashi.report.charts import learning
 from kiridashi.report.page.messages import Messages
@@ -15,6 +16,7 @@ from kiridashi.report.poc.document import (
     Decision,
     Document,
     Failure,
+    Kept,
     Option,
     Swing,
     Worth,
@@ -207,6 +209,41 @@ def gallery(case: CaseReport, words: Words) -> list[dict[str, Any]]:
     return [_shown(failure, words) for failure in case.failures[:SHOWN_FAILURES]]
 
 
+def forgetting(case: CaseReport, words: Words) -> list[str]:
+    """What is known of it, in sentences; the verdict where it was measured comes in `forgetting_verdict`."""
+    say, found = words.say, case.forgetting
+    if found.key == "one_class":
+        return [say("forgetting_one_class")]
+    told = [say("forgetting_alone", method=case.recommended)]
+    return [
+        *told,
+        say("forgetting_lead") if found.measured else words.told(f"forgetting_{found.key}", found.values),
+    ]
+
+
+def forgetting_verdict(case: CaseReport, words: Words) -> list[str]:
+    """Whether earlier classes are lost, and what cannot be said."""
+    found = case.forgetting
+    told = [words.told(f"forgetting_{found.key}", found.values)]
+    if found.faint and found.key != "blank":
+        told.append(words.told("forgetting_faint", {"names": found.faint}))
+    if found.untold:
+        told.append(words.told("forgetting_untold", {"names": found.untold}))
+    if found.key != "few" and any(row.pictures < FEW for row in found.rows):
+        told.append(words.say("forgetting_coarse", few=FEW))
+    return told
+
+
+def forgetting_rows(case: CaseReport, words: Words) -> list[dict[str, str]]:
+    """A row a class in the order of teaching."""
+    return [_kept(row, words) for row in case.forgetting.rows]
+
+
+def left_out(case: CaseReport, words: Words) -> str:
+    """What was not measured, in the reader's language."""
+    return words.say("semicolon").join(words.told(one.key, one.values) for one in case.missing)
+
+
 def money_facts(worth: Worth, option: Option, words: Words) -> list[tuple[str, str]]:
     """The reckoning in rows."""
     say, amount = words.say, words.amount
@@ -296,7 +333,13 @@ def licences(document: Document, words: Words) -> list[tuple[str, str, str]]:
         (say("licence_of_data", name=case.name), case.licence or say("unknown"), case.data)
         for case in document.cases
     ]
-    return [*own, *((what, licence or say("unknown"), remark) for what, licence, remark in document.licences)]
+    return [
+        *own,
+        *(
+            (what, licence or say("unknown"), say(remark) if say.has(remark) else remark)
+            for what, licence, remark in document.licences
+        ),
+    ]
 
 
 def decision_class(decision: Decision) -> str:
@@ -314,6 +357,27 @@ def _cell(cell: Cell | None) -> dict[str, str]:
     points = round(100 * cell.change.mean)
     change = f"{points:+d}".replace("-", "\u2212") if points else "0"
     return {"text": f"{100 * cell.iou.mean:.0f} %", "change": change, "level": level}
+
+
+def _kept(row: Kept, words: Words) -> dict[str, str]:
+    say, none = words.say, words.say("forgetting_none_taken")
+    taken = say("comma").join(f"{name} {count}" for name, count in row.taken) or none
+    change, iou = row.change, row.iou_change
+    lost = change is not None and change.count >= LEAST and change.high < 0
+    return {
+        "name": row.name,
+        "pictures": f"{row.pictures:,}",
+        "named": say("forgetting_ends", before=_whole(row.before), after=_whole(row.after)),
+        "overlap": say("forgetting_ends", before=_whole(row.iou_before), after=_whole(row.iou_after)),
+        "change": say("forgetting_last") if change is None else numbers.difference(change),
+        "iou": "-" if iou is None else numbers.difference(iou),
+        "taken": "-" if change is None else taken,
+        "tone": "down" if lost else "",
+    }
+
+
+def _whole(share: float) -> str:
+    return f"{100 * share:.0f}"
 
 
 def _shown(failure: Failure, words: Words) -> dict[str, Any]:

@@ -248,16 +248,70 @@ class Worth:
 
 
 @dataclass(frozen=True)
-class Forgetting:
-    """What a change did to what was known before.
+class Kept:
+    """What became of one class while others were taught after it, on the same test pictures.
 
     Attributes:
-        measured: whether it was measured.
+        name: of the class.
+        pictures: number of test pictures.
+        before: share of them in which its object was named rightly right after it was taught, 0..1.
+        after: the same when all classes were there.
+        change: after minus before; None: nothing was taught after it.
+        iou_before: mean IoU with the truth right after it was taught, 0..1.
+        iou_after: the same when all classes were there.
+        iou_change: after minus before; None likewise.
+        taken: (later class, number of pictures in which the object was named rightly before and has that
+            name now), most first.
+    """
+
+    name: str
+    pictures: int
+    before: float
+    after: float
+    change: Interval | None
+    iou_before: float
+    iou_after: float
+    iou_change: Interval | None
+    taken: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """Whether earlier classes are lost when later ones are taught.
+
+    Attributes:
         key: of the text that says what was found, or why it was not measured.
+        values: that fill it in.
+        rows: of the classes in the order of teaching; empty: not measured.
+        shots: pictures a class that were taught with, at most.
+        untold: classes without a row, for want of a picture or because something failed.
+        faint: classes that were hardly ever named rightly in the first place.
+    """
+
+    key: str
+    values: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    rows: tuple[Kept, ...] = ()
+    shots: int = 0
+    untold: tuple[str, ...] = ()
+    faint: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is anything to compare."""
+        return any(row.change is not None for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that was not measured.
+
+    Attributes:
+        name: in plain words, as in the logs.
+        key: of the text that names it in the reader's language.
         values: that fill it in.
     """
 
-    measured: bool
+    name: str
     key: str
     values: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
 
@@ -283,7 +337,7 @@ class CaseReport:
         enough: fewest shots that do nearly as well as the most; None: not known.
         cells: of the robustness.
         failures: worst first.
-        forgetting: measured or not.
+        forgetting: of the classes taught one after another.
         worths: of the options that money was reckoned for, best first.
         decision: what to do.
         recommended: the option's method.
@@ -292,7 +346,7 @@ class CaseReport:
         by_cost: whether misses and false alarms are told at the alarm threshold that costs least.
         draws: of shots that the options were measured with.
         uncertainty: of the site's amounts, as a share.
-        missing: what the budget of time left out: (method, shots or transformation).
+        missing: what was not measured, for want of time or of pictures.
         licence: of the pictures.
         people: whether people can be seen; None: nobody has looked.
         facts: how to trace it: name to value.
@@ -323,7 +377,7 @@ class CaseReport:
     by_cost: bool = False
     draws: int = 1
     uncertainty: float = 0.0
-    missing: Sequence[str] = ()
+    missing: Sequence[Missing] = ()
     licence: str | None = None
     people: bool | None = None
     facts: Mapping[str, str] = field(default_factory=lambda: _NOTHING)

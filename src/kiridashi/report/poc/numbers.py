@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from kiridashi.evaluate.intervals import Interval
+from kiridashi.evaluate.intervals import LEAST, Interval
 from kiridashi.report.poc.document import Rate
 
 DIGITS = 3
@@ -41,6 +41,17 @@ def interval(value: Interval, signed: bool = False) -> str:
     sign = "+" if signed else ""
     mean, low, high = (f"{100 * one:{sign}.1f}" for one in (value.mean, value.low, value.high))
     return f"{mean} [{low}, {high}]".replace("-", "\u2212")
+
+
+def difference(value: Interval) -> str:
+    """`-12.5 [-20.1, -3.0]` in points; without the interval where there is too little to draw one from."""
+    mean, low, high = (_points(one) for one in (value.mean, value.low, value.high))
+    return mean if value.count < LEAST else f"{mean} [{low}, {high}]"
+
+
+def _points(value: float) -> str:
+    text = f"{100 * value:+.1f}"
+    return "0" if float(text) == 0 else text.replace("-", "\u2212")
 
 
 def rate(value: Rate | None) -> str:

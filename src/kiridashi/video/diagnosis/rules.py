@@ -17,7 +17,15 @@ import numpy as np
 from kiridashi.models.observing import Point, Stage
 from kiridashi.models.observing.points import TOKENS
 from kiridashi.report.diagnosis.finding import Figure, Finding, Verdict, Where
-from kiridashi.report.diagnosis.lines import CLEAN, SELF_TEST, TRANSFORMATION, FrameFigures, Key, Line
+from kiridashi.report.diagnosis.lines import (
+    CLEAN,
+    SELF_TEST,
+    TRANSFORMATION,
+    TRIED,
+    FrameFigures,
+    Key,
+    Line,
+)
 from kiridashi.transforms import CARDS
 from kiridashi.video.diagnosis.answering import FITTING, HEEDING
 from kiridashi.video.gate import GateOptions
@@ -115,17 +123,19 @@ def judge(lines: Sequence[Line], stages: Sequence[Stage], grid: int) -> Verdict:
     cleans = [line for key, line in usable.items() if key.kind == CLEAN]
     model = [one for line in tests for one in model_findings(line, stages)]
     clip = [one for line in cleans for one in clip_findings(line, grid, trusted=not model)]
-    weaknesses, stands = [], []
+    weaknesses, stands, untried = [], [], []
     for key, line in usable.items():
         if key.kind == TRANSFORMATION and cleans:
             found = weakness(line, cleans[0], stages)
-            if found is None:
+            if found is None and line.tests.get(TRIED) == 0:
+                untried.append(key.label)
+            elif found is None:
                 stands.append(key.label)
             else:
                 weaknesses.append(found)
     weaknesses.sort(key=lambda one: -one.strength)
     parted = parting_stage(cleans[0], stages) if cleans else None
-    return Verdict((*model, *clip), tuple(weaknesses), tuple(stands), parted)
+    return Verdict((*model, *clip), tuple(weaknesses), tuple(stands), parted, tuple(untried))
 
 
 def model_findings(test: Line, stages: Sequence[Stage]) -> list[Finding]:

@@ -11,7 +11,7 @@ from kiridashi.core.mask import Mask
 from kiridashi.core.prompt import Prompt
 from kiridashi.models.observing import stages_of
 from kiridashi.models.promptable import PromptableModel
-from kiridashi.report.diagnosis.lines import CLEAN, PROMPTS, SELF_TEST, TRANSFORMATION, Key, Line
+from kiridashi.report.diagnosis.lines import CLEAN, PROMPTS, SELF_TEST, TRANSFORMATION, TRIED, Key, Line
 from kiridashi.transforms import Choice
 from kiridashi.transforms.donor import Donor
 from kiridashi.video.clip import Clip
@@ -135,7 +135,17 @@ def run_transformed(
     key = Key(TRANSFORMATION, choice.name, choice.severity)
     shots = clean_shots(setup.clip, scale.clean.mask, setup.frames)
     changed = transformed_shots(shots, choice, setup.seed, setup.donor)
-    return _measured(setup, scale, key, changed, first_mask, gallery, step)
+    begun, tried = False, 0
+
+    def counted() -> Iterator[Shot]:
+        nonlocal begun, tried
+        for shot in changed:
+            begun = begun or shot.changed
+            tried += begun and shot.mask is not None and not shot.mask.is_empty
+            yield shot
+
+    line = _measured(setup, scale, key, counted(), first_mask, gallery, step)
+    return replace(line, tests={**line.tests, TRIED: float(tried)})
 
 
 def run_prompted(

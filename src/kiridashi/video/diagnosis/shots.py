@@ -32,11 +32,13 @@ class Shot:
         picture: the frame.
         mask: where the object is, in its size; None: not known.
         source: place in the clip, or in the self-test, of what it shows; None: it shows something else.
+        changed: whether it is another frame, or another one here, than in the clip as it is.
     """
 
     picture: Picture
     mask: Mask | None
     source: int | None
+    changed: bool = False
 
 
 def clean_shots(clip: Clip, reference: Reference, most: int) -> Iterator[Shot]:
@@ -78,13 +80,17 @@ def transformed_shots(shots: Iterator[Shot], choice: Choice, seed: int, donor: D
     """
     transform = build(choice, seed, donor)
     sources: list[int] = []
+    place = 0
     for index, shot in enumerate(shots):
         sources.append(index if shot.source is None else shot.source)
         frame = TransformFrame(shot.picture.pixels, _labels(shot), index)
         for made in transform(frame, index):
             source = None if made.source is None else sources[made.source]
             picture = Picture(made.pixels, f"{shot.picture.name}, {choice.folder}")
-            yield Shot(picture, Mask.from_array(made.labels), source)
+            moved = made.source != place
+            changed = moved or not np.array_equal(made.pixels, shot.picture.pixels)
+            yield Shot(picture, Mask.from_array(made.labels), source, changed)
+            place += 1
 
 
 def self_test_shots(first: Shot, seed: int) -> Iterator[Shot]:

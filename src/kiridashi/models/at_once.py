@@ -6,6 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
+import torch
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -49,7 +51,5 @@ def in_order(
 
 
 def _one_thread() -> None:
-    import torch
-
     # Of this thread alone.
     torch.set_num_threads(1)
