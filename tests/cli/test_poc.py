@@ -54,6 +54,19 @@ def test_from_pictures_to_a_decision(tmp_path: Path, run: Run) -> None:
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_picture_that_cannot_be_read_spoils_no_draw(tmp_path: Path, run: Run) -> None:
+    site, out = make_site(tmp_path, QUICK), tmp_path / "out"
+    for number in range(5):
+        (tmp_path / "discs" / "images" / f"disc{number:02}.png").write_bytes(b"no picture")
+    told = run("poc", str(site), "--out", str(out))
+    assert told.code == 3
+    assert "all methods, disc00: " in told.err
+    lines = (out / "bright-discs" / "results.jsonl").read_text().splitlines()
+    assert lines
+    assert all(json.loads(line).get("error") is None for line in lines)
+
+
+@pytest.mark.usefixtures("quick")
 def test_the_data_may_lie_elsewhere(tmp_path: Path, run: Run) -> None:
     make_site(tmp_path / "data", QUICK)
     site = tmp_path / "desk" / "site.yaml"

@@ -45,6 +45,16 @@ def test_twins_sizes_and_specks_are_found(tmp_path: Path) -> None:
     assert not any(found[key].fulfilled for key in ("twins", "sizes", "tiny"))
 
 
+def test_what_cannot_be_read_is_named_and_left_out(tmp_path: Path) -> None:
+    file = read_site(make_site(tmp_path))
+    (tmp_path / "discs" / "images" / "disc01.png").write_bytes(b"no picture")
+    (tmp_path / "discs" / "images" / "good30.png").write_bytes(b"no picture")
+    source = open_source(file, file.site.use_cases[0])
+    assert source.unreadable.keys() == {"disc01", "good30"}
+    assert not {"disc01", "good30"} & {*source.pictures, *source.without("object")}
+    assert checks(tmp_path)["readable"].values == {"count": 2, "names": ("disc01", "good30")}
+
+
 def test_a_poor_set_is_told_so(tmp_path: Path) -> None:
     text = QUICK.replace(", tags: tags.csv, licence: drawn for a test, people: false", "")
     make_site(tmp_path, text, discs=6, good=2)

@@ -108,7 +108,7 @@ class _Bars:
 
                 yield step
         except KeyboardInterrupt as error:
-            raise Interrupted(done, total, self._out) from error
+            raise Interrupted(done, total, self._out, unit="answers") from error
 
 
 @dataclass(frozen=True)
@@ -214,6 +214,8 @@ def make_report(out: Path, language: str, to: Path | None, data: Path | None, *,
 def _failures(proof: "Proof") -> list[tuple[str, str, str, str]]:
     found = []
     for trial in proof.trials:
+        unreadable = trial.source.unreadable
+        found += [(trial.case.name, "all methods", name, reason) for name, reason in unreadable.items()]
         for key in (*trial.questions(), *trial.growing_keys()):
             line = trial.store.get(key)
             if line is not None and line.error is not None:

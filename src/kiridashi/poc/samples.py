@@ -53,6 +53,7 @@ def look(file: SiteFile, case: UseCase, source: SiteSet) -> Samples:
     path, tags = file.inside(case.data.folder), source.tags
     licence = case.data.licence or licence_of(path if path.is_dir() else path.parent)
     checks = [
+        _readable(source),
         _enough(case, source),
         _empty(source),
         _tagged(tags, source),
@@ -116,6 +117,11 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def _readable(source: SiteSet) -> Check:
+    names = tuple(source.unreadable)
+    return Check(not names, "readable", {"count": len(names), "names": names[:NAMED]})
 
 
 def _enough(case: UseCase, source: SiteSet) -> Check:

@@ -8,9 +8,10 @@ from pathlib import Path
 from kiridashi.core.errors import UsageError
 from kiridashi.data.formats import read_set
 from kiridashi.evaluate.episodes import MIN_PICTURES, Example, FewShotSet
-from kiridashi.evaluate.pictures import PictureSet, together
+from kiridashi.evaluate.pictures import PictureSet, leave_out, together
 from kiridashi.evaluate.pictures.annotated import AnnotatedPictures
 from kiridashi.evaluate.pictures.tags import Tags, read_tags
+from kiridashi.evaluate.pictures.twins import look_through
 from kiridashi.evaluate.texts import by_stem
 from kiridashi.poc.site import SiteFile, UseCase
 
@@ -30,6 +31,7 @@ class SiteSet:
         free: ids of the pictures without any object.
         files: of the pictures, by id.
         tags: conditions that came with the annotations, by id.
+        unreadable: ids of the pictures that were left out, and why.
 
     Raises:
         UsageError: the set lacks a class.
@@ -43,6 +45,7 @@ class SiteSet:
         free: tuple[str, ...],
         files: Mapping[str, Path],
         tags: Tags,
+        unreadable: Mapping[str, str],
     ) -> None:
         many = {one: names for one, names in source.classes.items() if len(names) >= MIN_PICTURES}
         missing = [one for one in classes or () if one not in many]
@@ -52,7 +55,7 @@ class SiteSet:
                 f"{', '.join(many)}"
             )
         self._source, self._name, self._free = source, name, free
-        self.files, self.tags = files, tags
+        self.files, self.tags, self.unreadable = files, tags, unreadable
         kept = many if classes is None else {one: many[one] for one in classes}
         self._classes = dict(kept)
 
@@ -96,20 +99,23 @@ class SiteSet:
 
 
 def open_source(file: SiteFile, case: UseCase) -> SiteSet:
-    """The pictures of a use case.
+    """The pictures of a use case, as far as they can be read.
 
     Raises:
         InputError: the folder is not there or damaged, or leads out of the site's.
         UsageError: it lacks a class, or there is no such format.
     """
-    plain, files, tags = _open(file, case)
+    whole, files, tags = _open(file, case)
+    # As a shot such a picture would spoil every answer of its draw.
+    unreadable = look_through(whole).unreadable
+    plain = leave_out(whole, unreadable)
     # Of a class with a single picture too: it is no good part.
     every = [set(plain.without(label)) for label in plain.classes]
     free = tuple(sorted(set.intersection(*every)))
     if case.classes == "merged":
-        return SiteSet(together(plain), case.slug, None, free, files, tags)
+        return SiteSet(together(plain), case.slug, None, free, files, tags, unreadable)
     chosen = None if case.classes == "each" else tuple(case.classes)
-    return SiteSet(plain, case.slug, chosen, free, files, tags)
+    return SiteSet(plain, case.slug, chosen, free, files, tags, unreadable)
 
 
 def _open(file: SiteFile, case: UseCase) -> tuple[PictureSet, Mapping[str, Path], Tags]:
