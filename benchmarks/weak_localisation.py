@@ -43,9 +43,8 @@ from kiridashi.localize.localizer import Localisation, Localizer
 from kiridashi.localize.maps import TrainedLocaliser
 from kiridashi.localize.model_folder import load_network
 from kiridashi.localize.settings import LocaliseSettings
-from kiridashi.models.at_once import in_order
-from kiridashi.models.grid import pictures_at_once
 from kiridashi.models.promptable import PromptableModel
+from kiridashi.models.threads import in_order, pictures_at_once
 
 SET = "voc_train"
 OURS, ALL_POINTS = "ours", "all points"

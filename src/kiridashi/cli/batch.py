@@ -14,7 +14,7 @@ from kiridashi.core.segments import Segments
 from kiridashi.data.files import one_line, reason_of
 from kiridashi.data.pictures import read_picture
 from kiridashi.data.targets import Target
-from kiridashi.models.at_once import in_order
+from kiridashi.models.threads import in_order
 from kiridashi.report.folder import RunFolder
 from kiridashi.report.records import Record
 

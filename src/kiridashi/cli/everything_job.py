@@ -45,8 +45,9 @@ def run_everything(
     started = time.perf_counter()
     with waiting("loading the model", quiet=quiet):
         from kiridashi.models.everything import everything
-        from kiridashi.models.grid import GridSettings, pictures_at_once
+        from kiridashi.models.grid import GridSettings
         from kiridashi.models.loading import load_model
+        from kiridashi.models.threads import pictures_at_once
 
         model = load_model(model_name)
     loading = time.perf_counter() - started

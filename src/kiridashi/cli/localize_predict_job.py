@@ -62,7 +62,7 @@ class PredictJob:
         check_choice("language", self.language, LANGUAGES)
         if self.min_score is not None and not 0 <= self.min_score <= 1:
             raise UsageError(f"--min-score is in 0..1, got {self.min_score}")
-        from kiridashi.models.grid import pictures_at_once
+        from kiridashi.models.threads import pictures_at_once
 
         settings = self._settings()
         # The masks of an earlier run must not become targets of this one.

@@ -97,3 +97,37 @@ def test_transformed_pictures_are_those_of_the_test(trial: Trial) -> None:
     assert set(made) == set(trial.store.lines)  # type: ignore[attr-defined]
     tested = {key.picture for key in trial.questions()}
     assert {key.picture for key in made} <= tested
+
+
+def asked_again(trial: Trial, pictures: int = 3) -> None:
+    budget = trial.case.budget.model_copy(update={"robustness_pictures": pictures})
+    trial.case = trial.case.model_copy(update={"budget": budget})
+
+
+def test_what_has_learned_answers_transformed_pictures_too(trial: Trial) -> None:
+    asked_again(trial)
+    trial.compare(Stop(None, Slow.clock))
+    taught = Brightness.fits
+    trial.transform("sharp", 2, Stop(None, Slow.clock))
+    assert Brightness.fits == taught
+    # Another run has nothing in memory.
+    again = Trial(trial.case, trial.source, trial.makers, Memory(), seed=0)
+    again.transform("sharp", 2, Stop(None, Slow.clock))
+    assert Brightness.fits == taught + 1
+
+
+def test_time_is_kept_for_transformed_pictures_but_no_more_than_they_need(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.perf_counter", Slow.clock)
+    asked_again(trial)
+    # Four units of 16 seconds, and 5 more: 2 transformed answers need no more, though 15 % would be 10.
+    end = 4 * 16 + 5.0
+    left_out = []
+    for pictures in (1, 3):
+        asked_again(trial, pictures)
+        Slow.clock.now = 0
+        made = Trial(trial.case, trial.source, trial.makers, Memory(), seed=0)
+        made.compare(Stop(end, Slow.clock))
+        left_out.append(made.left_out)
+    assert left_out == [[], [Unit(2, 2, 0, "wide")]]

@@ -9,8 +9,8 @@ from kiridashi.core.errors import InputError, UsageError
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Negative, Reference
-from kiridashi.models.at_once import in_order
 from kiridashi.models.loading import load_model
+from kiridashi.models.threads import in_order
 from kiridashi.reference.adapted import Adapted, HeadOptions
 from kiridashi.reference.adapted.learning import new_head, teach
 from kiridashi.reference.adapted.material import FINE, Standard, copy_of, lesson, see

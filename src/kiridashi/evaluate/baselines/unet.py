@@ -17,6 +17,7 @@ from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Negative, Reference
 from kiridashi.core.segments import Segment, Segments
+from kiridashi.models.threads import one_thread
 
 # Halvings of the resolution; the sides of what goes in are multiples of 2 ** LEVELS.
 LEVELS = 3
@@ -102,7 +103,8 @@ class UNet:
         if not references:
             raise UsageError("fit needs at least one reference")
         options = self.options or UNetOptions()
-        with torch.random.fork_rng(devices=[]):
+        # Squares are too small for two threads to share.
+        with torch.random.fork_rng(devices=[]), one_thread():
             torch.manual_seed(self.seed)
             shown = [_sample(one.picture, one.mask, options) for one in references]
             empty = [_sample(one.picture, None, options) for one in negatives if one.mask is None]

@@ -1,7 +1,7 @@
 """Fits times pictures: every answer is scored and handed over as one line before the next is asked for."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -106,8 +106,26 @@ class Plan:
         ]
 
 
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What has learned, what that took, and from which share of a picture on it says "there"."""
+
+    segmenter: Segmenter
+    seconds: float
+    peak: float | None
+    least: float
+
+
+# What has learned, by the draw, the method and the state of the set: of no use to anybody but `measure`.
+Kept = MutableMapping[tuple[Draw, str, str], Fitted]
+
+
 def measure(
-    plan: Plan, known: Callable[[Key], Line | None] = lambda _: None, *, debug: bool = False
+    plan: Plan,
+    known: Callable[[Key], Line | None] = lambda _: None,
+    *,
+    kept: Kept | None = None,
+    debug: bool = False,
 ) -> Iterator[Line]:
     """Make every line that is not known yet.
 
@@ -117,6 +135,8 @@ def measure(
     Args:
         plan: what to compare.
         known: the line of a key, if there is one; lines of failures and of changed files are made again.
+        kept: methods that have learned in another call for the same draws; they stay in it. None: each call
+            teaches anew, and forgets.
         debug: let defects through instead of noting them.
 
     Yields:
@@ -137,7 +157,7 @@ def measure(
             for method in plan.methods
         }
         if any(pending.values()):
-            yield from _draw_lines(plan, one, pending, data, debug)
+            yield from _draw_lines(plan, one, pending, data, kept, debug)
 
 
 def _is_done(line: Line | None, one: Draw, data: str) -> bool:
@@ -145,17 +165,27 @@ def _is_done(line: Line | None, one: Draw, data: str) -> bool:
 
 
 def _draw_lines(
-    plan: Plan, one: Draw, pending: Mapping[str, Sequence[tuple[Key, bool]]], data: str, debug: bool
+    plan: Plan,
+    one: Draw,
+    pending: Mapping[str, Sequence[tuple[Key, bool]]],
+    data: str,
+    kept: Kept | None,
+    debug: bool,
 ) -> Iterator[Line]:
     shown = guarded(partial(_shown, plan.source, one), debug)
     for method, questions in pending.items():
         if not questions:
             continue
-        fitted: _Fitted | str
+        place = (one, method, data)
+        fitted: Fitted | str
         if isinstance(shown, str):
             fitted = shown
+        elif kept is not None and place in kept:
+            fitted = kept[place]
         else:
             fitted = guarded(partial(_fit, plan.methods[method], one, *shown), debug)
+        if kept is not None and not isinstance(fitted, str):
+            kept[place] = fitted
         for key, there in questions:
             if isinstance(fitted, str):
                 yield _failure(key, there, one, data, fitted)
@@ -169,27 +199,17 @@ def _shown(source: PictureSet, one: Draw) -> tuple[list[Reference], list[Negativ
     return references, negatives
 
 
-@dataclass(frozen=True, eq=False)
-class _Fitted:
-    """What has learned, what that took, and from which share of a picture on it says "there"."""
-
-    segmenter: Segmenter
-    seconds: float
-    peak: float | None
-    least: float
-
-
-def _fit(make: Maker, one: Draw, references: Sequence[Reference], negatives: Sequence[Negative]) -> _Fitted:
+def _fit(make: Maker, one: Draw, references: Sequence[Reference], negatives: Sequence[Negative]) -> Fitted:
     reset_peak()
     started = time.perf_counter()
     segmenter = make(one.seed)
     segmenter.fit(references, negatives)
     seconds = time.perf_counter() - started
     least = LEAST_SHARE * min(one.mask.coverage for one in references)
-    return _Fitted(segmenter, seconds, peak_mib(), least)
+    return Fitted(segmenter, seconds, peak_mib(), least)
 
 
-def _answer(plan: Plan, one: Draw, key: Key, there: bool, data: str, fitted: _Fitted, debug: bool) -> Line:
+def _answer(plan: Plan, one: Draw, key: Key, there: bool, data: str, fitted: Fitted, debug: bool) -> Line:
     def work() -> Line:
         example = plan.views[key.view](plan.source.read(key.picture, key.label))
         reset_peak()

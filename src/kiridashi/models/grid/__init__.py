@@ -4,7 +4,6 @@ from kiridashi.models.grid.folded_decoder import FoldedDecoder
 from kiridashi.models.grid.gallery import Gallery, gallery, segment_everything
 from kiridashi.models.grid.points import grid_points
 from kiridashi.models.grid.settings import GridSettings
-from kiridashi.models.grid.threads import pictures_at_once
 
 __all__ = [
     "FoldedDecoder",
@@ -12,6 +11,5 @@ __all__ = [
     "GridSettings",
     "gallery",
     "grid_points",
-    "pictures_at_once",
     "segment_everything",
 ]

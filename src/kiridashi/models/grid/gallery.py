@@ -18,9 +18,9 @@ from kiridashi.models.grid.points import coarse_to_fine, grid_points
 from kiridashi.models.grid.selection import Candidate, StableMask, choose
 from kiridashi.models.grid.settings import GridSettings
 from kiridashi.models.grid.shared_picture import SharedPicture
-from kiridashi.models.grid.threads import threads_for
 from kiridashi.models.grid.zoom import Patch, Zoom
 from kiridashi.models.promptable import Features, PromptableModel
+from kiridashi.models.threads import threads_for
 from kiridashi.models.thresholds import GridThresholds
 
 LABEL = "object"

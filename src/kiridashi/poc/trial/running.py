@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from kiridashi.evaluate.pictures import Key, Line, Plan, measure
-from kiridashi.evaluate.pictures.measuring import Maker, View
+from kiridashi.evaluate.pictures.measuring import Kept, Maker, View
 from kiridashi.evaluate.pictures.twins import Twins, find_twins
 from kiridashi.poc.site import UseCase
 from kiridashi.poc.trial import growing
@@ -18,6 +18,8 @@ from kiridashi.poc.trial.views import views
 Clock = Callable[[], float]
 # Of the time for a use case, what stages 3 and 4 are left with.
 ROBUSTNESS_SHARE, GROWING_SHARE = 0.15, 0.1
+# Stage 3 gets so many times what its answers took in stage 1, if that is less: methods differ.
+ROBUSTNESS_MARGIN = 2.0
 # How much longer it is taken to learn from more shots, where nobody has measured it: what takes long goes by
 # steps rather than by shots.
 MOST_GROWTH = 1.2
@@ -97,6 +99,7 @@ class Trial:
     growing: GrowingMaker | None = None
     left_out: list[Unit] = field(default_factory=list)
     _twins: tuple[str, Twins] | None = field(default=None, init=False, repr=False)
+    _kept: Kept = field(default_factory=dict, init=False, repr=False)
 
     @property
     def plan(self) -> Plan:
@@ -141,10 +144,11 @@ class Trial:
         Raises:
             UsageError: a class has too few pictures, or a method refuses how it is used.
         """
-        reserve = ROBUSTNESS_SHARE * bool(self.views) + GROWING_SHARE * bool(self._not_grown())
-        ends = _keeping(stop, reserve)
+        whole = max(stop.left, 0)
+        growing = GROWING_SHARE * whole if self._not_grown() else 0.0
         for unit in self.units():
-            self._unit(self.plan, unit, None, ends)
+            reserve = growing + min(ROBUSTNESS_SHARE * whole, self._robustness_seconds())
+            self._unit(self.plan, unit, None, _sooner(stop, reserve))
 
     def transformed(self, method: str, shots: int) -> Unit:
         """The unit of stage 3."""
@@ -154,9 +158,11 @@ class Trial:
         """Stage 3 for one method: its test pictures under every transformation."""
         if self.views:
             plan = self._with_views(method)
-            reserve = GROWING_SHARE / (GROWING_SHARE + ROBUSTNESS_SHARE) * bool(self._not_grown())
+            share = GROWING_SHARE / (GROWING_SHARE + ROBUSTNESS_SHARE) * bool(self._not_grown())
             few = self.case.budget.robustness_pictures
-            self._unit(plan, self.transformed(method, shots), few, _keeping(stop, reserve))
+            ends = _sooner(stop, share * max(stop.left, 0))
+            self._unit(plan, self.transformed(method, shots), few, ends)
+        self._kept.clear()
 
     def transform_keys(self, method: str, shots: int) -> list[Key]:
         """Of stage 3."""
@@ -211,7 +217,10 @@ class Trial:
         part = part_of(plan, unit, few)
         asked = part.keys()
         pending = [key for key in asked if not self._has(key)]
-        self._work(unit, asked, pending, measure(part, self.store.get, debug=self.debug), stop)
+        # What stage 3 asks again need not learn again.
+        is_asked_again = bool(self.views) and (unit.shots, unit.seed) == (max(self.shots), self.seed)
+        kept = self._kept if is_asked_again else None
+        self._work(unit, asked, pending, measure(part, self.store.get, kept=kept, debug=self.debug), stop)
 
     def _work(
         self, unit: Unit, asked: Sequence[Key], pending: Sequence[Key], lines: Iterable[Line], stop: Stop
@@ -255,12 +264,24 @@ class Trial:
         answer = sum(line.predict_seconds for line in known) / len(known)
         return fits * max(nearest or grown) + pending * answer
 
+    def _robustness_seconds(self) -> float:
+        """What stage 3 is taken to need, by the slowest method so far; infinite where none is known."""
+        if not self.views:
+            return 0.0
+        seconds: dict[str, list[float]] = {}
+        for key in self.questions():
+            line = self.store.get(key)
+            if line is not None and line.error is None:
+                seconds.setdefault(key.method, []).append(line.predict_seconds)
+        slowest = max((sum(some) / len(some) for some in seconds.values()), default=float("inf"))
+        answers = len(self.transform_keys(self.case.methods[0], max(self.shots)))
+        return ROBUSTNESS_MARGIN * answers * slowest
+
     def _leave(self, unit: Unit, why: str, seconds: float | None = None) -> None:
         if unit not in self.left_out:
             self.left_out.append(unit)
         self.tell("left out", unit=unit.name, stage=unit.stage, why=why, estimate=seconds)
 
 
-def _keeping(stop: Stop, share: float) -> Stop:
-    """The same, sooner by a share of what is left."""
-    return stop if stop.at is None else stop.earlier(share * max(stop.left, 0))
+def _sooner(stop: Stop, seconds: float) -> Stop:
+    return stop if stop.at is None else stop.earlier(seconds)

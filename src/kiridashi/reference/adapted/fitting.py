@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from kiridashi.core.mask import Mask
 from kiridashi.core.picture import Picture
 from kiridashi.core.reference import Negative, Reference
-from kiridashi.models.at_once import in_order
-from kiridashi.models.grid.threads import pictures_at_once
 from kiridashi.models.promptable import PromptableModel, upscale
 from kiridashi.models.sharpening import sharpen
+from kiridashi.models.threads import in_order, pictures_at_once
 from kiridashi.reference.adapted.learning import answer, new_head, teach
 from kiridashi.reference.adapted.material import Lesson, Seen, Standard, copy_of, lesson, see
 from kiridashi.reference.adapted.network import Head

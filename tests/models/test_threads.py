@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from kiridashi.models.at_once import in_order
+from kiridashi.models.threads import in_order
 
 
 @pytest.mark.parametrize("threads", [1, 3])
