@@ -18,8 +18,8 @@ from kiridashi.poc.trial.views import views
 Clock = Callable[[], float]
 # Of the time for a use case, what stages 3 and 4 are left with.
 ROBUSTNESS_SHARE, GROWING_SHARE = 0.15, 0.1
-# Stage 3 gets so many times what its answers took in stage 1, if that is less: methods differ.
-ROBUSTNESS_MARGIN = 2.0
+# If that is less: so many times what as many answers, or looks at samples, took the slowest method so far.
+ROBUSTNESS_MARGIN, GROWING_MARGIN = 2.0, 4.0
 # How much longer it is taken to learn from more shots, where nobody has measured it: what takes long goes by
 # steps rather than by shots.
 MOST_GROWTH = 1.2
@@ -145,10 +145,8 @@ class Trial:
             UsageError: a class has too few pictures, or a method refuses how it is used.
         """
         whole = max(stop.left, 0)
-        growing = GROWING_SHARE * whole if self._not_grown() else 0.0
         for unit in self.units():
-            reserve = growing + min(ROBUSTNESS_SHARE * whole, self._robustness_seconds())
-            self._unit(self.plan, unit, None, _sooner(stop, reserve))
+            self._unit(self.plan, unit, None, _sooner(stop, sum(self._reserves(whole))))
 
     def transformed(self, method: str, shots: int) -> Unit:
         """The unit of stage 3."""
@@ -158,9 +156,9 @@ class Trial:
         """Stage 3 for one method: its test pictures under every transformation."""
         if self.views:
             plan = self._with_views(method)
-            share = GROWING_SHARE / (GROWING_SHARE + ROBUSTNESS_SHARE) * bool(self._not_grown())
             few = self.case.budget.robustness_pictures
-            ends = _sooner(stop, share * max(stop.left, 0))
+            _, growing = self._reserves(max(stop.left, 0) / (ROBUSTNESS_SHARE + GROWING_SHARE))
+            ends = _sooner(stop, growing)
             self._unit(plan, self.transformed(method, shots), few, ends)
         self._kept.clear()
 
@@ -264,18 +262,23 @@ class Trial:
         answer = sum(line.predict_seconds for line in known) / len(known)
         return fits * max(nearest or grown) + pending * answer
 
-    def _robustness_seconds(self) -> float:
-        """What stage 3 is taken to need, by the slowest method so far; infinite where none is known."""
-        if not self.views:
-            return 0.0
+    def _reserves(self, whole: float) -> tuple[float, float]:
+        """Seconds to keep for stages 3 and 4, of so many in all."""
+        slowest = self._slowest()
+        answers = len(self.transform_keys(self.case.methods[0], max(self.shots)))
+        robustness = ROBUSTNESS_MARGIN * answers * slowest if answers else 0.0
+        looks = sum(len(one.shots) + len(one.tests) for one in self.lessons) if self._not_grown() else 0
+        growing = GROWING_MARGIN * looks * slowest if looks else 0.0
+        return min(ROBUSTNESS_SHARE * whole, robustness), min(GROWING_SHARE * whole, growing)
+
+    def _slowest(self) -> float:
+        """Seconds an answer of the slowest method so far; infinite where none is known."""
         seconds: dict[str, list[float]] = {}
         for key in self.questions():
             line = self.store.get(key)
             if line is not None and line.error is None:
                 seconds.setdefault(key.method, []).append(line.predict_seconds)
-        slowest = max((sum(some) / len(some) for some in seconds.values()), default=float("inf"))
-        answers = len(self.transform_keys(self.case.methods[0], max(self.shots)))
-        return ROBUSTNESS_MARGIN * answers * slowest
+        return max((sum(some) / len(some) for some in seconds.values()), default=float("inf"))
 
     def _leave(self, unit: Unit, why: str, seconds: float | None = None) -> None:
         if unit not in self.left_out:

@@ -202,8 +202,10 @@ class Fitting:
             ]
             return teach(heads[fold], lessons, self.options, self.seed + fold, tick)
 
-        # A second thread gives one small network nothing: each thread teaches its own.
-        return [result() for _, result in in_order(range(folds), learn, torch.get_num_threads())]
+        # A second thread gives one small network nothing: each is taught by a thread of its own, and the
+        # system shares out the cores, of which one would idle when three heads took turns on two.
+        threads = folds if torch.get_num_threads() > 1 else 1
+        return [result() for _, result in in_order(range(folds), learn, threads)]
 
     def _weigh(
         self, shown: Sequence[_Case], judged: Sequence[Prior], seen: Sequence[Seen], heads: Sequence[Head]
