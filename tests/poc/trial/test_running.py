@@ -108,6 +108,9 @@ def test_what_has_learned_answers_transformed_pictures_too(trial: Trial) -> None
     asked_again(trial)
     trial.compare(Stop(None, Slow.clock))
     taught = Brightness.fits
+    unit, keys = trial.transformed("sharp", 2), trial.transform_keys("sharp", 2)
+    assert trial._taught(unit) == {"object"}
+    assert trial._estimate(unit, keys, 3) < 1
     trial.transform("sharp", 2, Stop(None, Slow.clock))
     assert Brightness.fits == taught
     # Another run has nothing in memory.

@@ -19,10 +19,7 @@ Clock = Callable[[], float]
 # Of the time for a use case, what stages 3 and 4 are left with.
 ROBUSTNESS_SHARE, GROWING_SHARE = 0.15, 0.1
 # If that is less: so many times what as many answers, or looks at samples, took the slowest method so far.
-ROBUSTNESS_MARGIN, GROWING_MARGIN = 2.0, 4.0
-# How much longer it is taken to learn from more shots, where nobody has measured it: what takes long goes by
-# steps rather than by shots.
-MOST_GROWTH = 1.2
+ROBUSTNESS_MARGIN, GROWING_MARGIN = 1.5, 3.0
 
 
 class Store(Protocol):
@@ -256,11 +253,17 @@ class Trial:
         known = [line for key in every if (line := self.store.get(key)) and key.method == unit.method]
         if not known:
             return 0.0
-        fits = len({key.label for key in keys})
-        nearest = [line.fit_seconds for line in known if line.key.shots == unit.shots]
-        grown = [line.fit_seconds * min(max(unit.shots / line.key.shots, 1), MOST_GROWTH) for line in known]
+        fits = len({key.label for key in keys} - self._taught(unit))
+        # From more shots it may take longer; but what takes long goes by steps rather than by shots.
+        nearest = [line for line in known if line.key.shots == unit.shots] or known
+        learning = {line.key.label: line.fit_seconds for line in nearest}
         answer = sum(line.predict_seconds for line in known) / len(known)
-        return fits * max(nearest or grown) + pending * answer
+        return fits * sum(learning.values()) / len(learning) + pending * answer
+
+    def _taught(self, unit: Unit) -> set[str]:
+        """The classes that a unit's method has learned, and has not forgotten yet."""
+        asked = (unit.method, unit.shots, unit.seed)
+        return {one.label for one, method, _ in self._kept if (method, one.shots, one.seed) == asked}
 
     def _reserves(self, whole: float) -> tuple[float, float]:
         """Seconds to keep for stages 3 and 4, of so many in all."""
